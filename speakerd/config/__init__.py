@@ -1,0 +1,1 @@
+"""What the cluster wants: MetalLB's resources, from the API and from the settings file."""

@@ -1,0 +1,46 @@
+"""Label selectors, as Kubernetes matches them; pure."""
+
+from collections.abc import Iterable, Mapping
+
+from speakerd.config.resources import Expression, LabelSelector
+
+OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+
+
+def any_matches(selectors: Iterable[LabelSelector], labels: Mapping[str, str]) -> bool:
+    """Whether one of `selectors` matches; a list of them means OR."""
+    return any(matches(each, labels) for each in selectors)
+
+
+def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
+    """Whether all of `selector` holds for `labels`; an empty one matches everything."""
+    equal = all(labels.get(key) == value for key, value in selector.match_labels.items())
+    return equal and all(_holds(each, labels) for each in selector.match_expressions)
+
+
+def _holds(expression: Expression, labels: Mapping[str, str]) -> bool:
+    """NotIn and DoesNotExist hold where the label is missing; an unknown operator never holds."""
+    value = labels.get(expression.key)
+    match expression.operator:
+        case "In":
+            return value is not None and value in expression.values
+        case "NotIn":
+            return value not in expression.values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+    return False
+
+
+def faults(selector: LabelSelector) -> list[str]:
+    """What the API server would refuse in it."""
+    found = []
+    for each in selector.match_expressions:
+        if each.operator not in OPERATORS:
+            found.append(f"operator {each.operator!r} is not one of {', '.join(OPERATORS)}")
+        elif each.operator in OPERATORS[:2] and not each.values:
+            found.append(f"{each.key} {each.operator} needs values")
+        elif each.operator in OPERATORS[2:] and each.values:
+            found.append(f"{each.key} {each.operator} takes no values")
+    return found
