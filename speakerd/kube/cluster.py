@@ -1,0 +1,214 @@
+"""All that is known of the cluster over one client: a reflector a kind, who allocates, and the writer.
+
+Credentials that are not there yet, or not good yet, are looked for again: the agent stays up and says what it lacks.
+"""
+
+import asyncio
+import os
+import random
+import ssl
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from speakerd.kube import body, lease, objects, reflector
+from speakerd.kube.client import Client, Unreachable
+from speakerd.kube.credentials import Credentials, CredentialsProblem, find
+from speakerd.kube.objects import Lease
+from speakerd.kube.reflector import Reflector
+from speakerd.kube.writer import CONFLICT, CREATED, NOT_FOUND, OK, WriteError, Writer
+from speakerd.model import Member, Node
+from speakerd.settings import Settings
+
+log = structlog.get_logger()
+
+AGAIN = 5.0
+"""Seconds until credentials are looked for again."""
+RECORD_AGAIN = 5.0
+"""Seconds until a member record that could not be written is tried again."""
+
+
+class Cluster:
+    """The reflectors by kind, the election and the writer; `changed` is called whenever one of them has news."""
+
+    def __init__(self, settings: Settings, me: str, changed: Callable[[], None]) -> None:
+        namespace = settings.kubernetes.namespace
+        self._settings = settings
+        self._namespace = namespace
+        self._changed = changed
+        self.services = Reflector(objects.SERVICES, random.random)
+        self.slices = Reflector(objects.SLICES, random.random)
+        self.nodes = Reflector(objects.NODES, random.random)
+        self.members = Reflector(objects.members(namespace), random.random)
+        self.pools = Reflector(objects.pools(namespace), random.random)
+        self.advertisements = Reflector(objects.advertisements(namespace), random.random)
+        self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
+        self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
+        self.client: Client | None = None
+        self.credentials: Credentials | None = None
+        self.problem: CredentialsProblem | None = None
+        self.writer: Writer | None = None
+        self.record: tuple[Node, Member] | None = None
+        self._record_changed = asyncio.Event()
+        self._elect = asyncio.Event()
+
+    @property
+    def reflectors(self) -> tuple[Reflector[Any], ...]:
+        """Every kind watched, but the allocator's Lease."""
+        return self.services, self.slices, self.nodes, self.members, self.pools, self.advertisements
+
+    @property
+    def settled(self) -> bool:
+        """Whether every kind was listed at least once."""
+        return all(each.synced for each in self.reflectors)
+
+    @property
+    def allocating(self) -> bool:
+        """Whether this node is the allocator."""
+        return self.election.held(time.monotonic())
+
+    def be(self, node: Node, member: Member) -> None:
+        """Keep this node's member record so; nothing is written where it says so already."""
+        if (node, member) != self.record:
+            self.record = (node, member)
+            self._record_changed.set()
+
+    async def run(self) -> None:
+        """Find the API, and stay with it until cancelled."""
+        client = await self._client()
+        self.client = client
+        self.writer = Writer(client, self._namespace, self.election.me, lambda: self.allocating, self._changed)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for each in self.reflectors:
+                    self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
+                watch = reflector.run(self.allocator, client, self._allocator_changed)
+                self._start(group, watch, "watch-allocator")
+                self._start(group, self._take_part(client), "election")
+                self._start(group, self._keep_record(), "member-record")
+                self._start(group, self.writer.run(), "writer")
+        finally:
+            client.close()
+
+    async def resign(self) -> None:
+        """Give the allocator's Lease up, so that the next one need not wait for it to run out."""
+        write = self.election.farewell()
+        if write and self.client:
+            try:
+                await self._write_lease(self.client, write)
+            except Unreachable as fault:
+                log.warning("allocator.resign.failed", error=str(fault))
+
+    @staticmethod
+    def _start(group: asyncio.TaskGroup, task: Coroutine[Any, Any, None], name: str) -> None:
+        group.create_task(task, name=name)
+
+    async def _client(self) -> Client:
+        """A client with the credentials found; waits until there are any."""
+        kubernetes = self._settings.kubernetes
+        while True:
+            try:
+                found = find(kubernetes.kubeconfig, Path(self._settings.paths.state), os.environ)
+                client = Client(found)
+            except (CredentialsProblem, ssl.SSLError) as fault:
+                self._lacks(fault)
+                await asyncio.sleep(AGAIN)
+                continue
+            self.credentials, self.problem = found, None
+            log.info("kube.credentials", source=found.source, server=found.server)
+            return client
+
+    def _lacks(self, fault: CredentialsProblem | ssl.SSLError) -> None:
+        if not isinstance(fault, CredentialsProblem):
+            fault = CredentialsProblem("kubernetes.kubeconfig", f"TLS: {fault}", "give a CA certificate in PEM")
+        if str(fault) != str(self.problem):
+            log.warning("kube.credentials.missing", where=fault.where, what=fault.what, remedy=fault.remedy)
+        self.problem = fault
+        self._changed()
+
+    def _allocator_changed(self) -> None:
+        """The watch shows the allocator's Lease anew."""
+        if self.allocator.synced:
+            found = self.allocator.value.get(f"{self._namespace}/{lease.NAME}")
+            self.election.seen(found, time.monotonic())
+            self._elect.set()
+            self._changed()
+
+    async def _take_part(self, client: Client) -> None:
+        """Renew or take the Lease when it is time; learn the addresses' Leases upon taking it."""
+        while True:
+            now = time.monotonic()
+            if write := self.election.step(now):
+                await self._attempt(client, write)
+            await self._follow()
+            due = self.election.deadline()
+            self._elect.clear()
+            try:
+                async with asyncio.timeout(None if due is None else max(0.0, due - time.monotonic())):
+                    await self._elect.wait()
+            except TimeoutError:
+                continue
+
+    async def _attempt(self, client: Client, write: lease.Write) -> None:
+        try:
+            written = await self._write_lease(client, write)
+        except (Unreachable, WriteError) as fault:
+            log.warning("allocator.renew.failed", error=str(fault))
+            written = None
+        now = time.monotonic()
+        if written is None:
+            self.election.failed(now)
+        else:
+            self.election.seen(written, now, written=True)
+
+    async def _write_lease(self, client: Client, write: lease.Write) -> Lease | None:
+        """Send it; None where another was faster. Raises Unreachable, WriteError."""
+        payload = body.allocator_lease(self._namespace, write.resource_version, lease.spec(write, time.time()))
+        path = body.leases(self._namespace)
+        if write.resource_version:
+            answer = await client.request("PUT", f"{path}/{lease.NAME}", payload)
+        else:
+            answer = await client.request("POST", path, payload)
+        if answer.status == NOT_FOUND:
+            await client.request("POST", "/api/v1/namespaces", body.namespace(self._namespace))
+        if answer.status == CONFLICT:
+            return None
+        if answer.status not in (OK, CREATED):
+            raise WriteError(f"{answer.status} {answer.reason}")
+        return msgspec.json.decode(answer.body, type=Lease)
+
+    async def _follow(self) -> None:
+        """Let the writer know whether this node allocates."""
+        if self.writer is None:
+            return
+        if not self.allocating and self.writer.value is not None:
+            log.info("allocator.lost", holder=self.election.holder)
+            self.writer.forget()
+            self._changed()
+        elif self.allocating and self.writer.value is None:
+            try:
+                await self.writer.recall()
+            except (Unreachable, WriteError) as fault:
+                log.warning("allocator.recall.failed", error=str(fault))
+                return
+            log.info("allocator.gained", addresses=len(self.writer.value or ()))
+
+    async def _keep_record(self) -> None:
+        """Write the member record when it changes, until it is there."""
+        while True:
+            await self._record_changed.wait()
+            self._record_changed.clear()
+            if self.record is None or self.writer is None:
+                continue
+            try:
+                await self.writer.record(*self.record)
+            except (Unreachable, WriteError) as fault:
+                log.warning("member.record.failed", error=str(fault))
+                await asyncio.sleep(RECORD_AGAIN)
+                self._record_changed.set()
+            else:
+                log.info("member.recorded", node=self.record[1].name)

@@ -1,0 +1,279 @@
+"""Kubernetes objects as far as they are read: narrow frozen structs, and the table of kinds.
+
+msgspec skips every field that is not named here, so that a Service costs a few hundred bytes without its managedFields.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+from msgspec import Raw, Struct, field
+from msgspec.structs import replace
+
+from speakerd.config.resources import IPAddressPool, L2Advertisement, Metadata
+
+__all__ = ["IPAddressPool", "L2Advertisement", "Metadata"]
+
+
+class Labelled(Struct, frozen=True, rename="camel"):
+    """ObjectMeta without annotations, which change for reasons of others (last-change-trigger-time and the like)."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    labels: dict[str, str] = {}
+
+
+class LoadBalancerIngress(Struct, frozen=True):
+    """An entry of Service.status.loadBalancer.ingress; one with a host name alone is not ours."""
+
+    ip: str = ""
+
+
+class LoadBalancerStatus(Struct, frozen=True):
+    """Service.status.loadBalancer."""
+
+    ingress: tuple[LoadBalancerIngress, ...] | None = ()
+
+
+class ServiceStatus(Struct, frozen=True, rename="camel"):
+    """Service.status."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
+class ServiceSpec(Struct, frozen=True, rename="camel"):
+    """Service.spec."""
+
+    type: str = ""
+    cluster_ip: str = field(default="", name="clusterIP")
+    cluster_ips: tuple[str, ...] = field(default=(), name="clusterIPs")
+    ip_families: tuple[str, ...] = field(default=(), name="ipFamilies")
+    ip_family_policy: str = field(default="", name="ipFamilyPolicy")
+    load_balancer_ip: str = field(default="", name="loadBalancerIP")
+    load_balancer_class: str = ""
+    external_traffic_policy: str = ""
+
+
+class Service(Struct, frozen=True):
+    """core/v1 Service."""
+
+    metadata: Metadata
+    spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
+
+
+class EndpointConditions(Struct, frozen=True):
+    """EndpointSlice.endpoints[].conditions; absent readiness means ready."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+
+
+class Endpoint(Struct, frozen=True, rename="camel"):
+    """EndpointSlice.endpoints[]."""
+
+    conditions: EndpointConditions = EndpointConditions()
+    node_name: str = ""
+
+
+class EndpointSlice(Struct, frozen=True):
+    """discovery.k8s.io/v1 EndpointSlice; its label kubernetes.io/service-name names the Service."""
+
+    metadata: Labelled
+    endpoints: tuple[Endpoint, ...] | None = ()
+
+
+class NodeCondition(Struct, frozen=True):
+    """Node.status.conditions[]; heartbeat times are not read, so that heartbeats change nothing."""
+
+    type: str = ""
+    status: str = ""
+
+
+class NodeAddress(Struct, frozen=True):
+    """Node.status.addresses[]."""
+
+    type: str = ""
+    address: str = ""
+
+
+class NodeStatus(Struct, frozen=True):
+    """Node.status."""
+
+    conditions: tuple[NodeCondition, ...] = ()
+    addresses: tuple[NodeAddress, ...] = ()
+
+
+class Node(Struct, frozen=True):
+    """core/v1 Node."""
+
+    metadata: Labelled
+    status: NodeStatus = NodeStatus()
+
+
+class LeaseSpec(Struct, frozen=True, rename="camel"):
+    """Lease.spec; times are compared as text only, for change, never with a clock."""
+
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    lease_transitions: int | None = None
+    renew_time: str | None = None
+    acquire_time: str | None = None
+
+
+class Lease(Struct, frozen=True):
+    """coordination.k8s.io/v1 Lease."""
+
+    metadata: Metadata
+    spec: LeaseSpec = LeaseSpec()
+
+
+class Namespace(Struct, frozen=True):
+    """core/v1 Namespace."""
+
+    metadata: Metadata
+
+
+class Secret(Struct, frozen=True):
+    """core/v1 Secret; values in base64. Never logged, never in a status."""
+
+    metadata: Metadata
+    type: str = ""
+    data: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Secret({self.metadata.namespace}/{self.metadata.name})"
+
+
+class ConfigMap(Struct, frozen=True):
+    """core/v1 ConfigMap."""
+
+    metadata: Metadata
+    data: dict[str, str] = {}
+
+
+class ListMetadata(Struct, frozen=True, rename="camel"):
+    """ListMeta."""
+
+    resource_version: str = ""
+    continue_: str = field(default="", name="continue")
+
+
+class Page(Struct, frozen=True):
+    """A page of a list, its objects not decoded yet."""
+
+    metadata: ListMetadata = ListMetadata()
+    items: tuple[Raw, ...] | None = ()
+
+
+class LeaseList(Struct, frozen=True):
+    """A page of Leases."""
+
+    metadata: ListMetadata = ListMetadata()
+    items: tuple[Lease, ...] = ()
+
+
+class Status(Struct, frozen=True):
+    """metav1.Status: what the API answers when it does not do what was asked."""
+
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+class EventType(StrEnum):
+    """WatchEvent.type."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+    BOOKMARK = "BOOKMARK"
+    ERROR = "ERROR"
+
+
+class WatchEvent(Struct, frozen=True):
+    """A line of a watch."""
+
+    type: EventType
+    object: Raw
+
+
+class HasMetadata(Struct, frozen=True):
+    """Any object, its metadata only (a bookmark has nothing else)."""
+
+    metadata: Labelled
+
+
+T = TypeVar("T", bound=Struct)
+
+
+class Kind(Struct, Generic[T], frozen=True):
+    """How to list and watch one kind.
+
+    `optional`: its CRD or namespace may be missing. `versioned`: a new resourceVersion alone is a change, since it
+    guards what we write. `narrow`: what is kept of an object, where its struct names more than is ever read.
+    """
+
+    name: str
+    path: str
+    type: type[T]
+    selector: str = ""
+    fields: str = ""
+    optional: bool = False
+    versioned: bool = False
+    narrow: Callable[[T], T] | None = None
+
+    def query(self, **parameters: str | int) -> str:
+        """The path with selector and `parameters`."""
+        chosen: Mapping[str, str | int] = {"labelSelector": self.selector, "fieldSelector": self.fields, **parameters}
+        return self.path + "?" + "&".join(f"{key}={quote(str(value))}" for key, value in chosen.items() if value)
+
+
+def _read_annotations(service: Service) -> Service:
+    """Without the annotations of others: kubectl's last-applied-configuration is as large as the Service itself."""
+    annotations = service.metadata.annotations
+    read = {key: value for key, value in annotations.items() if key.startswith(ANNOTATIONS)}
+    if len(read) == len(annotations):
+        return service
+    return replace(service, metadata=replace(service.metadata, annotations=read))
+
+
+ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/", "speakerd.io/")
+"""What the annotations of a Service that matter begin with."""
+SERVICES = Kind("Service", "/api/v1/services", Service, versioned=True, narrow=_read_annotations)
+SLICES = Kind("EndpointSlice", "/apis/discovery.k8s.io/v1/endpointslices", EndpointSlice)
+NODES = Kind("Node", "/api/v1/nodes", Node)
+
+
+def members(namespace: str) -> Kind[Lease]:
+    """The member records."""
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
+    return Kind("Lease", path, Lease, selector="speakerd.io/kind=member", optional=True)
+
+
+def lease(namespace: str, name: str) -> Kind[Lease]:
+    """One Lease."""
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
+    return Kind("Lease", path, Lease, fields=f"metadata.name={name}", optional=True, versioned=True)
+
+
+def pools(namespace: str) -> Kind[IPAddressPool]:
+    """MetalLB's pools."""
+    return Kind("IPAddressPool", _metallb(namespace, "ipaddresspools"), IPAddressPool, optional=True)
+
+
+def advertisements(namespace: str) -> Kind[L2Advertisement]:
+    """MetalLB's layer 2 advertisements."""
+    return Kind("L2Advertisement", _metallb(namespace, "l2advertisements"), L2Advertisement, optional=True)
+
+
+def _metallb(namespace: str, plural: str) -> str:
+    return f"/apis/metallb.io/v1beta1/namespaces/{quote(namespace)}/{plural}"
+
+
+def key(metadata: Metadata | Labelled) -> str:
+    """namespace/name, or name alone for what has no namespace."""
+    return f"{metadata.namespace}/{metadata.name}" if metadata.namespace else metadata.name

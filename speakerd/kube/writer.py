@@ -1,0 +1,295 @@
+"""The only place that writes to the API: addresses' Leases, Services' statuses, events, this node's member record.
+
+A sink: `apply` takes the whole plan and works out what is left to do. The order is the promise (design: allocation):
+an address' Lease is created before a status names the address, so that two allocators never give one twice, and is
+deleted, by uid and resourceVersion, only when no status names it any more.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+import structlog
+
+from speakerd.kube import body
+from speakerd.kube.client import Client, Response, Unreachable
+from speakerd.kube.objects import Lease, LeaseList
+from speakerd.model import (
+    IP,
+    EventWrite,
+    Member,
+    Node,
+    Plan,
+    Reservation,
+    ServiceRef,
+    StatusWrite,
+)
+
+log = structlog.get_logger()
+
+WORKERS = 4
+"""Writes under way at once: a thousand waiting Services in a few seconds, without crowding the API server."""
+EVENTS_WAITING = 1000
+"""Events nobody took yet; older ones are dropped, since each only repeats what a status says."""
+RETRY = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds until a failed write is tried again."""
+PAGE = 500
+MERGE_PATCH = "application/merge-patch+json"
+
+OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
+
+Job = Callable[[], Awaitable[None]]
+
+
+class WriteError(Exception):
+    """The API refused a write for a reason that waiting may mend."""
+
+
+class Writer:
+    """Carries out plans. `may_write` is asked before every request (the allocator's Lease must be fresh)."""
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        me: str,
+        may_write: Callable[[], bool],
+        changed: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._me = me
+        self._may_write = may_write
+        self._changed = changed
+        self._ledger: dict[IP, Reservation] | None = None
+        self._jobs: dict[str, Job] = {}
+        self._busy: set[str] = set()
+        self._written: dict[str, str] = {}
+        self._failures: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._events: asyncio.Queue[EventWrite] = asyncio.Queue(EVENTS_WAITING)
+
+    @property
+    def value(self) -> Mapping[IP, Reservation] | None:
+        """The addresses' Leases, those on their way to the API included; None while they are not known."""
+        return self._ledger
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(WORKERS):
+                group.create_task(self._work(), name=f"writer-{number}")
+            group.create_task(self._tell(), name="writer-events")
+
+    async def recall(self) -> None:
+        """Read the Leases of all addresses: from here on this node is an allocator that knows them."""
+        ledger: dict[IP, Reservation] = {}
+        token = ""
+        while True:
+            page = await self._client.request("GET", body.vip_leases(self._namespace, PAGE, token))
+            if page.status != OK:
+                raise WriteError(f"listing Leases: {page.status}")
+            listed = msgspec.json.decode(page.body, type=LeaseList)
+            found = filter(None, map(body.reservation, listed.items))
+            ledger |= {each.ip: each for each in found}
+            token = listed.metadata.continue_
+            if not token:
+                break
+        self._ledger = ledger
+        self._changed()
+
+    def forget(self) -> None:
+        """Another node is the allocator: start nothing more."""
+        self._ledger = None
+        self._jobs.clear()
+        self._written.clear()
+        self._failures.clear()
+
+    def apply(self, plan: Plan) -> None:
+        """Take the whole plan; what is under way, written already or resting after a failure is left alone."""
+        if self._ledger is None:
+            return
+        jobs: dict[str, Job] = {f"release {each.ip}": self._release(each) for each in plan.releases if each.uid}
+        for write in plan.writes:
+            if self._written.get(write.service.key) != write.service.resource_version:
+                jobs[write.service.key] = self._assign(write)
+        jobs |= {f"adopt {ip}": self._adopt(ip, ref) for ip, ref in plan.adoptions}
+        self._jobs = {key: job for key, job in jobs.items() if key not in self._busy}
+        for event in plan.events:
+            if self._events.full():
+                self._events.get_nowait()
+            self._events.put_nowait(event)
+        if len(self._written) > 2 * len(plan.assignments) + EVENTS_WAITING:
+            self._written = {key: self._written[key] for key in plan.assignments if key in self._written}
+        if self._jobs:
+            self._wake.set()
+
+    async def _work(self) -> None:
+        """One worker: a job at a time, for ever."""
+        while True:
+            while not self._jobs:
+                self._wake.clear()
+                await self._wake.wait()
+            key = next(iter(self._jobs))
+            job = self._jobs.pop(key)
+            self._busy.add(key)
+            try:
+                await job()
+            except (Unreachable, WriteError) as fault:
+                self._rest(key, fault)
+            else:
+                self._failures.pop(key, None)
+                self._busy.discard(key)
+
+    def _rest(self, key: str, fault: Exception) -> None:
+        """Leave `key` alone for a while; the plan of that time says what is still to do."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = RETRY[min(failures, len(RETRY)) - 1]
+        if failures == 1:
+            log.warning("write.failed", what=key, error=str(fault), again=delay)
+
+        def awake() -> None:
+            self._busy.discard(key)
+            self._changed()
+
+        asyncio.get_running_loop().call_later(delay, awake)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        payload: bytes | None = None,
+        kind: str = "application/json",
+    ) -> Response:
+        """A request of the allocator's, sent only while it surely is the allocator."""
+        if not self._may_write():
+            raise WriteError("no longer surely the allocator")
+        return await self._client.request(method, path, payload, kind)
+
+    def _assign(self, write: StatusWrite) -> Job:
+        """Reserve the addresses, then write the status."""
+        service, assignment = write.service, write.assignment
+
+        async def job() -> None:
+            for ip in assignment.ips:
+                if not await self._reserve(ip, ServiceRef(service.key, service.uid)):
+                    return
+            path, patch = (
+                body.service_status(service),
+                body.status_patch(service, assignment),
+            )
+            answer = await self._send("PATCH", path, patch, MERGE_PATCH)
+            if answer.status in (OK, CONFLICT):
+                self._written[service.key] = service.resource_version
+                return
+            if answer.status != NOT_FOUND:
+                raise WriteError(f"status {answer.status} {answer.reason}")
+            self._changed()
+
+        return job
+
+    async def _reserve(self, ip: IP, ref: ServiceRef) -> bool:
+        """Make sure that the Lease of `ip` names `ref`; False where it turns out to name another Service."""
+        known = (self._ledger or {}).get(ip)
+        if known and known.uid:
+            return self._ours(known, ref)
+        self._note(ip, Reservation(ip, body.vip_lease_name(ip), "", "", (ref,)))
+        path = body.leases(self._namespace)
+        answer = await self._send("POST", path, body.vip_lease(self._namespace, ip, ref))
+        if answer.status == CONFLICT:
+            answer = await self._send("GET", f"{path}/{body.vip_lease_name(ip)}")
+        if answer.status == NOT_FOUND:
+            await self._make_namespace()
+        if answer.status not in (OK, CREATED):
+            self._note(ip, None)
+            raise WriteError(f"Lease {body.vip_lease_name(ip)}: {answer.status} {answer.reason}")
+        found = body.reservation(msgspec.json.decode(answer.body, type=Lease))
+        self._note(ip, found)
+        return found is not None and self._ours(found, ref)
+
+    def _ours(self, found: Reservation, ref: ServiceRef) -> bool:
+        if ref in found.services:
+            return True
+        log.info(
+            "address.taken",
+            ip=str(found.ip),
+            by=",".join(each.key for each in found.services),
+        )
+        self._changed()
+        return False
+
+    def _release(self, gone: Reservation) -> Job:
+        """Delete the Lease of an address nobody holds."""
+
+        async def job() -> None:
+            path = f"{body.leases(self._namespace)}/{gone.lease}"
+            answer = await self._send("DELETE", path, body.exactly(gone.uid, gone.resource_version))
+            if answer.status == CONFLICT:
+                answer = await self._send("GET", path)
+                if answer.status == OK:
+                    self._note(
+                        gone.ip,
+                        body.reservation(msgspec.json.decode(answer.body, type=Lease)),
+                    )
+                    self._changed()
+                    return
+            if answer.status not in (OK, NOT_FOUND):
+                raise WriteError(f"Lease {gone.lease}: {answer.status} {answer.reason}")
+            self._note(gone.ip, None)
+            log.info("address.released", ip=str(gone.ip))
+            self._changed()
+
+        return job
+
+    def _adopt(self, ip: IP, ref: ServiceRef) -> Job:
+        """Reserve an address that a status names already."""
+
+        async def job() -> None:
+            await self._reserve(ip, ref)
+            self._changed()
+
+        return job
+
+    def _note(self, ip: IP, found: Reservation | None) -> None:
+        """Replace the ledger: those who hold the old one keep what they saw."""
+        if self._ledger is not None:
+            ledger = dict(self._ledger)
+            ledger.pop(ip, None)
+            self._ledger = ledger if found is None else ledger | {ip: found}
+
+    async def _make_namespace(self) -> None:
+        """Our own namespace, where rights allow; where not, the next write says what is missing."""
+        answer = await self._send("POST", "/api/v1/namespaces", body.namespace(self._namespace))
+        if answer.status == CREATED:
+            log.info("namespace.created", namespace=self._namespace)
+
+    async def _tell(self) -> None:
+        """Write events one after the other; one that fails is lost, for what it tells is in the status."""
+        while True:
+            write = await self._events.get()
+            name = os.urandom(8).hex()
+            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            payload = body.event(write, name, when, self._me)
+            try:
+                await self._client.request("POST", body.events(write.service.namespace), payload)
+            except Unreachable as fault:
+                log.warning(
+                    "event.lost",
+                    service=write.service.key,
+                    reason=write.reason,
+                    error=str(fault),
+                )
+
+    async def record(self, node: Node, member: Member) -> None:
+        """Create or bring up to date this node's member record. Raises Unreachable or WriteError."""
+        path = body.leases(self._namespace)
+        answer = await self._client.request("POST", path, body.member_lease(self._namespace, node, member))
+        if answer.status == CONFLICT:
+            path = f"{path}/{body.member_lease_name(member.name)}"
+            answer = await self._client.request("PATCH", path, body.member_patch(node, member), MERGE_PATCH)
+        elif answer.status == NOT_FOUND:
+            await self._client.request("POST", "/api/v1/namespaces", body.namespace(self._namespace))
+        if answer.status not in (OK, CREATED):
+            raise WriteError(f"member record: {answer.status} {answer.reason}")

@@ -1,0 +1,106 @@
+"""One allocator at a time, judged by what this node sees and by its own clock only."""
+
+from speakerd.config.resources import Metadata
+from speakerd.kube.lease import DURATION, NAME, RENEW, SURE, Election, Write
+from speakerd.kube.objects import Lease, LeaseSpec
+
+
+def lease(holder: str, version: int, renewed: str = "") -> Lease:
+    return Lease(Metadata(name=NAME, resource_version=str(version)), LeaseSpec(holder, 15, 0, renewed))
+
+
+def election(me: str = "a", *, willing: bool = True) -> Election:
+    return Election(me, willing=willing, random=lambda: 0.5)
+
+
+def winner(me: str = "a") -> Election:
+    core = election(me)
+    core.seen(None, 0.0)
+    now = core.deadline() or 0.0
+    assert core.step(now) == Write("", me, 0)
+    core.seen(lease(me, 1), now, written=True)
+    return core
+
+
+def test_nobody_writes_before_the_lease_was_seen() -> None:
+    core = election()
+    assert core.deadline() is None
+    assert core.step(1000.0) is None
+
+
+def test_a_missing_lease_is_created_at_once() -> None:
+    assert winner().held(1.0)
+
+
+def test_a_holder_renews_at_half_its_certainty() -> None:
+    core = winner()
+    due = core.deadline() or 0.0
+    assert core.step(due - 0.01) is None
+    assert core.step(due) == Write("1", "a", 0)
+    assert RENEW <= SURE / 2
+
+
+def test_a_holder_that_could_not_renew_stops_writing_before_another_may_take_over() -> None:
+    core = winner()
+    core.failed(RENEW)
+    assert core.held(SURE - 0.1)
+    assert not core.held(SURE + 0.1)
+    assert SURE < DURATION
+
+
+def test_certainty_counts_from_the_sending_of_a_renewal_not_from_its_answer() -> None:
+    core = winner()
+    sent = core.deadline() or 0.0
+    core.step(sent)
+    core.seen(lease("a", 2), sent + 8.0, written=True)
+    assert core.held(sent + SURE - 0.1)
+    assert not core.held(sent + SURE + 0.1)
+
+
+def test_another_holder_is_left_alone_while_its_record_changes() -> None:
+    core = election()
+    for version in range(10):
+        core.seen(lease("b", version, renewed=f"t{version}"), version * 5.0)
+        assert core.step(version * 5.0 + 4.9) is None
+        assert not core.held(version * 5.0)
+
+
+def test_a_silent_holder_is_replaced_after_the_duration_as_seen_here() -> None:
+    core = election()
+    core.seen(lease("b", 7, renewed="2001-01-01T00:00:00.000000Z"), 100.0)
+    assert core.step(100.0 + DURATION - 0.1) is None
+    assert core.step(100.0 + DURATION + 1.0) == Write("7", "a", 1)
+
+
+def test_seeing_the_same_record_again_does_not_prolong_the_holders_time() -> None:
+    core = election()
+    core.seen(lease("b", 7), 100.0)
+    core.seen(lease("b", 7), 110.0)
+    assert core.step(100.0 + DURATION + 1.0) is not None
+
+
+def test_a_lease_given_up_is_taken_at_once() -> None:
+    core = election()
+    core.seen(lease("b", 7), 100.0)
+    core.seen(lease("", 8), 101.0)
+    assert core.step(101.2) == Write("8", "a", 1)
+
+
+def test_who_was_replaced_knows_it_the_moment_it_sees_it() -> None:
+    core = winner()
+    core.seen(lease("b", 2), 1.0)
+    assert not core.held(1.0)
+    assert core.farewell() is None
+
+
+def test_who_is_not_willing_only_watches() -> None:
+    core = election(willing=False)
+    core.seen(None, 0.0)
+    assert core.deadline() is None
+    core.seen(lease("b", 7), 100.0)
+    assert core.holder == "b"
+    assert core.step(1000.0) is None
+
+
+def test_a_clean_stop_gives_the_lease_up() -> None:
+    assert winner().farewell() == Write("1", "", 0)

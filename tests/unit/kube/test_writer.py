@@ -1,0 +1,268 @@
+"""An address' Lease comes before the status that names it, whoever interferes."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import msgspec
+import pytest
+
+from speakerd.config.resources import Metadata
+from speakerd.kube import body
+from speakerd.kube.client import Client, Response, Unreachable
+from speakerd.kube.objects import Lease
+from speakerd.kube.writer import Writer
+from speakerd.model import IP, Assignment, EventWrite, Plan, Reservation, Service, ServiceRef, StatusWrite, Wanted
+
+ONE: IP = ip_address("10.0.0.1")
+TWO: IP = ip_address("fd00::1")
+
+
+class Api(Client):
+    """An API server's side of the conversation: Leases by name, and what was asked in order."""
+
+    def __init__(self) -> None:
+        self.leases: dict[str, dict[str, Any]] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.patches: list[dict[str, Any]] = []
+        self.answers: dict[str, int] = {}
+        self.cut = 0
+        self.version = 100
+
+    async def request(
+        self, method: str, path: str, payload: bytes | None = None, kind: str = "application/json"
+    ) -> Response:
+        del kind
+        await asyncio.sleep(0)
+        what = path.partition("?")[0].rpartition("/")[2]
+        sent = json.loads(payload) if payload else {}
+        self.asked.append((method, sent.get("metadata", {}).get("name", what) if method == "POST" else what))
+        if self.cut:
+            self.cut -= 1
+            raise Unreachable("cut")
+        if method in self.answers:
+            return Response(self.answers[method], b"{}")
+        return self._answer(method, what, sent)
+
+    def _answer(  # noqa: PLR0911
+        self, method: str, what: str, sent: dict[str, Any]
+    ) -> Response:
+        match method:
+            case "POST" if what == "leases":
+                name = sent["metadata"]["name"]
+                if name in self.leases:
+                    return Response(409, b"{}")
+                self.version += 1
+                sent["metadata"] |= {"uid": f"u-{name}", "resourceVersion": str(self.version)}
+                self.leases[name] = sent
+                return Response(201, json.dumps(sent).encode())
+            case "GET" if what == "leases":
+                return Response(200, json.dumps({"metadata": {}, "items": list(self.leases.values())}).encode())
+            case "GET":
+                found = self.leases.get(what)
+                return Response(200 if found else 404, json.dumps(found or {}).encode())
+            case "DELETE":
+                wanted = sent["preconditions"]
+                found = self.leases.get(what)
+                if found is None:
+                    return Response(404, b"{}")
+                if any(found["metadata"][key] != value for key, value in wanted.items()):
+                    return Response(409, b"{}")
+                del self.leases[what]
+            case "PATCH":
+                self.patches.append(sent)
+        return Response(200, b"{}")
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.api = Api()
+        self.sure = True
+        self.turns = 0
+        self.turned = asyncio.Event()
+        self.writer = Writer(self.api, "metallb-system", "n1", lambda: self.sure, self._changed)
+
+    def _changed(self) -> None:
+        self.turns += 1
+        self.turned.set()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not true():  # noqa: ASYNC110  what is waited for has no event of its own
+                await asyncio.sleep(0)
+
+
+def service(name: str = "web", version: str = "7") -> Service:
+    return Service(f"default/{name}", f"uid-{name}", version, "2026-01-01T00:00:00Z", ours=True)
+
+
+def plan(*writes: StatusWrite, **more: Any) -> Plan:  # noqa: ANN401
+    return Plan({}, Wanted("n1", {}), writes=writes, **more)
+
+
+def give(*ips: IP, name: str = "web", version: str = "7") -> StatusWrite:
+    return StatusWrite(service(name, version), Assignment(ips, "p"))
+
+
+def play(story: Callable[[Scene], Any]) -> None:
+    async def stage() -> None:
+        scene = Scene()
+        await scene.writer.recall()
+        task = asyncio.create_task(scene.writer.run())
+        try:
+            await story(scene)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(stage())
+
+
+def test_every_addresss_lease_is_created_before_the_status() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(give(ONE, TWO)))
+        await scene.until(lambda: bool(scene.api.patches))
+        assert scene.api.asked[-3:] == [
+            ("POST", "speakerd-vip-10-0-0-1"),
+            ("POST", "speakerd-vip-fd00-0000-0000-0000-0000-0000-0000-0001"),
+            ("PATCH", "status"),
+        ]
+        (patch,) = scene.api.patches
+        assert patch["metadata"]["resourceVersion"] == "7"
+        assert patch["status"]["loadBalancer"]["ingress"] == [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]
+
+    play(story)
+
+
+def test_an_address_whose_lease_names_another_is_not_given() -> None:
+    async def story(scene: Scene) -> None:
+        lease = json.loads(body.vip_lease("metallb-system", ONE, ServiceRef("default/other", "uid-other")))
+        lease["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+        scene.api.leases["speakerd-vip-10-0-0-1"] = lease
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: scene.turns > 1)
+        assert not scene.api.patches
+        assert scene.writer.value is not None
+        assert scene.writer.value[ONE].services == (ServiceRef("default/other", "uid-other"),)
+
+    play(story)
+
+
+def test_a_lease_left_by_an_allocator_that_stopped_half_way_is_ours_to_use() -> None:
+    async def story(scene: Scene) -> None:
+        lease = json.loads(body.vip_lease("metallb-system", ONE, ServiceRef("default/web", "uid-web")))
+        lease["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+        scene.api.leases["speakerd-vip-10-0-0-1"] = lease
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.api.patches))
+
+    play(story)
+
+
+def test_nothing_is_written_once_this_may_no_longer_be_the_allocator() -> None:
+    async def story(scene: Scene) -> None:
+        asked = len(scene.api.asked)
+        scene.sure = False
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: scene.turns > 1)
+        assert len(scene.api.asked) == asked
+
+    play(story)
+
+
+def test_a_plan_seen_twice_is_written_once() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.api.patches))
+        scene.writer.apply(plan(give(ONE)))
+        scene.writer.apply(plan(give(TWO, name="next")))
+        await scene.until(lambda: len(scene.api.patches) > 1)
+        assert [method for method, _ in scene.api.asked].count("PATCH") == 2
+
+    play(story)
+
+
+def test_a_service_that_changed_meanwhile_is_written_again_only_when_seen_anew() -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.answers["PATCH"] = 409
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: ("PATCH", "status") in scene.api.asked)
+        await scene.until(lambda: not scene.writer._busy)
+        del scene.api.answers["PATCH"]
+        scene.writer.apply(plan(give(ONE)))
+        assert not scene.writer._jobs
+        scene.writer.apply(plan(give(ONE, version="8")))
+        await scene.until(lambda: bool(scene.api.patches))
+
+    play(story)
+
+
+def test_a_cut_connection_is_weather_and_the_next_plan_goes_on() -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.cut = 1
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: scene.turns > 1)
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.api.patches))
+
+    play(story)
+
+
+def test_a_release_deletes_that_very_lease_and_frees_the_address() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.api.patches))
+        assert scene.writer.value is not None
+        held = scene.writer.value[ONE]
+        scene.writer.apply(plan(releases=(held,)))
+        await scene.until(lambda: not scene.api.leases)
+        await scene.until(lambda: ONE not in (scene.writer.value or {}))
+
+    play(story)
+
+
+def test_a_release_decided_long_ago_does_not_delete_a_newer_reservation() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.api.patches))
+        stale = Reservation(ONE, "speakerd-vip-10-0-0-1", "older uid", "3", (ServiceRef("default/old", "x"),))
+        scene.writer.apply(plan(releases=(stale,)))
+        await scene.until(lambda: ("GET", "speakerd-vip-10-0-0-1") in scene.api.asked)
+        assert "speakerd-vip-10-0-0-1" in scene.api.leases
+
+    play(story)
+
+
+def test_an_address_found_in_a_status_gets_its_lease() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(adoptions=((ONE, ServiceRef("default/web", "uid-web")),)))
+        await scene.until(lambda: "speakerd-vip-10-0-0-1" in scene.api.leases)
+
+    play(story)
+
+
+def test_events_beyond_the_limit_push_the_oldest_out() -> None:
+    async def story(scene: Scene) -> None:
+        events = tuple(EventWrite(service(str(i)), "Normal", "IPAllocated", "m") for i in range(1500))
+        scene.writer.apply(plan(events=events))
+        assert scene.writer._events.qsize() == 1000
+
+    play(story)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "255.255.255.255", "fd00::1", "2001:db8::ffff:1"])
+def test_a_reservation_reads_back_as_it_was_written(text: str) -> None:
+    ip: IP = ip_address(text)
+    name = body.vip_lease_name(ip)
+    assert len(name) < 64
+    ref = ServiceRef("default/web", "0b1e")
+    raw = json.loads(body.vip_lease("ns", ip, ref))
+    raw["metadata"] |= {"uid": "u", "resourceVersion": "9"}
+    lease = msgspec.json.decode(json.dumps(raw).encode(), type=Lease)
+    assert body.reservation(lease) == Reservation(ip, name, "u", "9", (ref,))
+
+
+def test_a_lease_that_is_no_address_reserves_nothing() -> None:
+    assert body.reservation(Lease(Metadata(name="speakerd-vip-what-is-this-now"))) is None
