@@ -1,0 +1,315 @@
+"""Pools and Services to assignments: holders keep what they hold, then the oldest Service chooses first.
+
+An address is free when no status names it (of whatever Service), no Lease reserves it, and no older Service chose it.
+The outcome depends on the arguments alone; the Book only saves the work for which nothing has changed.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from speakerd.difference import Difference, difference
+from speakerd.model import IP, Assignment, Config, Family, Reason, Reservation, Service
+from speakerd.occupancy import Ledger, Occupancy, enter, strike
+from speakerd.search import address, family, place
+from speakerd.wish import Families, Standing, Wish, grounds, standing
+
+Rank = tuple[str, str]
+"""Age, then namespace/name: who chooses first."""
+FIRST: Rank = ("", "")
+LAST: Rank = ("\U0010ffff", "")
+
+Places = tuple[int, ...]
+Own = Mapping[tuple[str, Family], int]
+
+
+class Book:
+    """What one pass leaves for the next; handed over, never shared.
+
+    `changed`: Services whose assignment, status or Leases may differ from those of the pass before. `idle`: Leases
+    whose Services no longer have the address. `unreserved`: addresses that are kept without a Lease, by Service.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self.services: dict[str, Service] = {}
+        self.assignments: dict[str, Assignment] = {}
+        self.changed: set[str] = set()
+        self.idle: dict[int, Reservation] = {}
+        self.unreserved: dict[str, tuple[IP, ...]] = {}
+        self.contested = False
+        self._grounds = grounds(self.config)
+        self._occupancy = Occupancy()
+        self._standings: dict[str, Standing] = {}
+        self._kept: dict[int, str] = {}
+        self._queue: list[Rank] = []
+        self._choices: dict[str, Places] = {}
+        self._asked: dict[int, tuple[str, ...]] = {}
+        self._since = LAST
+
+    @property
+    def ledger(self) -> Ledger:
+        """The Leases as of the last pass."""
+        return self._occupancy.ledger
+
+    def turn(self, services: Difference[str, Service], ledger: Ledger) -> bool:
+        """Take what changed and bring everything up to date; whether two Services turn out to hold one address."""
+        self.assignments = dict(self.assignments)
+        self.changed = set(services)
+        self._since = LAST
+        touched = self._take_ledger(ledger)
+        for key in services.gone:
+            touched |= self._retire(key)
+        for service in sorted(services.put.values(), key=_rank):
+            touched |= self._admit(service)
+        for at in touched:
+            self._settle(at)
+        self._serve()
+        self._audit(touched)
+        return self.contested
+
+    def _take_ledger(self, ledger: Ledger) -> set[int]:
+        """Replace the reservations; the places where that changed anything."""
+        gone, new = self._occupancy.take_ledger(ledger)
+        for at in gone.keys() - new.keys():
+            for ref in gone[at].services:
+                self._reopen(ref.key)
+        return {*gone, *new}
+
+    def _retire(self, key: str) -> set[int]:
+        """Forget a Service; the places it no longer has."""
+        service = self.services.pop(key)
+        touched = set(map(place, service.ips))
+        for at in touched:
+            strike(self._occupancy.shown, at, key)
+        before = self._standings.pop(key, None)
+        if before is None:
+            return touched
+        del self.assignments[key]
+        for at in map(place, before.keeps.ips):
+            if self._kept.get(at) == key:
+                del self._kept[at]
+        if before.wish is not None:
+            touched.update(self._leave_queue(_rank(service), before.wish))
+        return touched
+
+    def _leave_queue(self, rank: Rank, wish: Wish) -> Places:
+        """`rank` chooses no longer; what it had chosen."""
+        _, key = rank
+        del self._queue[bisect_left(self._queue, rank)]
+        for at in map(place, wish.ips):
+            strike(self._asked, at, key)
+        places = self._choices.pop(key)
+        for at in places:
+            del self._occupancy.chosen[at]
+        return places
+
+    def _admit(self, service: Service) -> set[int]:
+        """Take a new or changed Service; the places that may concern others."""
+        key, before = service.key, self.services.get(service.key)
+        now = self._stand(service) if service.ours else None
+        if before and _same(before, service) and now == self._standings.get(key):
+            self.services[key] = service
+            return set()
+        touched = self._retire(key) if before else set()
+        self.services[key] = service
+        shown = set(map(place, service.ips))
+        for at in shown:
+            enter(self._occupancy.shown, at, key)
+        if now is not None:
+            self._join(service, now)
+        return touched | shown
+
+    def _stand(self, service: Service) -> Standing:
+        """What `service` is due; of two that hold one address the first met keeps it: the older, in a full pass."""
+        now, space = standing(service, self._grounds), self._grounds.space
+        rivals = (self._kept.get(at) for at in map(place, now.keeps.ips) if at in space)
+        if all(rival in (None, service.key) for rival in rivals):
+            return now
+        self.contested = True
+        return standing(service, self._grounds, lost=True)
+
+    def _join(self, service: Service, now: Standing) -> None:
+        """Enter what `service` keeps, and queue it where it looks for more."""
+        key = service.key
+        self._standings[key] = now
+        self.assignments[key] = now.keeps
+        self._kept.update(dict.fromkeys(map(place, now.keeps.ips), key))
+        if now.wish is not None:
+            self._choices[key] = ()
+            insort(self._queue, _rank(service))
+            for at in map(place, now.wish.ips):
+                enter(self._asked, at, key)
+            self._reopen(key)
+
+    def _reopen(self, key: str) -> None:
+        """If this Service looks for addresses, it and everybody behind it choose anew."""
+        if key in self._choices:
+            self._since = min(self._since, _rank(self.services[key]))
+
+    def _settle(self, at: int) -> None:
+        """Find whom the change at a place concerns: all, where it came free (those older than who chose it, too)."""
+        occupancy = self._occupancy
+        chooser = occupancy.chosen.get(at)
+        if not occupancy.taken(at) and at in self._grounds.space:
+            self._since = FIRST
+            if chooser is None:
+                self._grounds.space.put_back(at)
+        if chooser is not None and not occupancy.open_to(at, self.services[chooser]):
+            self._reopen(chooser)
+        for key in (*self._asked.get(at, ()), *(each for each in occupancy.interested(at) if each != chooser)):
+            self._reopen(key)
+
+    def _serve(self) -> None:
+        """Let all choose, oldest first, from the first one that something has changed for."""
+        waiting = [key for _, key in self._queue[bisect_left(self._queue, self._since) :]]
+        chosen = self._occupancy.chosen
+        for at in [at for key in waiting for at in self._choices[key]]:
+            del chosen[at]
+            if not self._occupancy.taken(at):
+                self._grounds.space.put_back(at)
+        failed: dict[Wish, Assignment] = {}
+        for key in waiting:
+            assignment, places = self._choose(key, failed)
+            self._choices[key] = places
+            for at in places:
+                chosen[at] = key
+            if assignment != self.assignments[key]:
+                self.assignments[key] = assignment
+                self.changed.add(key)
+
+    def _choose(self, key: str, failed: dict[Wish, Assignment]) -> tuple[Assignment, Places]:
+        """What a Service is given, and the places that newly takes. `failed`: wishes for which nothing is left."""
+        service, now = self.services[key], self._standings[key]
+        wish = now.wish
+        assert wish is not None
+        if wish.ips:
+            return self._requested(service, wish, now.keeps)
+        own = self._own(service, wish) if service.ips or key in self._occupancy.named else {}
+        if not own and wish in failed:
+            return _unserved(now.keeps, wish, failed[wish]), ()
+        places, pool = self._found(wish, own)
+        if not places:
+            return _unserved(now.keeps, wish, failed.setdefault(wish, _none_free(wish))), ()
+        ips = sorted([*places, *map(place, wish.beside)])
+        return Assignment(tuple(map(address, ips)), pool), places
+
+    def _requested(self, service: Service, wish: Wish, keeps: Assignment) -> tuple[Assignment, Places]:
+        """The very addresses asked for, or what is kept and who has them."""
+        occupancy = self._occupancy
+        places = tuple(map(place, wish.ips))
+        barred = [at for at in places if at in occupancy.chosen or not occupancy.open_to(at, service)]
+        if not barred:
+            return Assignment(wish.ips, wish.pool), places
+        message = f"{address(barred[0])} is held by {occupancy.holder(barred[0], service)}"
+        return replace(keeps, reason=Reason.ADDRESS_HELD, message=message), ()
+
+    def _own(self, service: Service, wish: Wish) -> Own:
+        """Places it alone has already and that fit: a Lease without a status is an allocation that was cut short."""
+        wanted = {each for families in wish.families for each in families}
+        fit = [address(at) for at in self._occupancy.own(service) if family(at) in wanted]
+        pools = [self._grounds.space.pool_of(ip) for ip in fit]
+        return {(pool.name, ip.version): place(ip) for ip, pool in reversed([*zip(fit, pools, strict=True)]) if pool}
+
+    def _found(self, wish: Wish, own: Own) -> tuple[Places, str]:
+        """Free places that fulfil `wish`, and their pool; pools in which the Service has a place already come first."""
+        pools = (wish.pool,) if wish.pool else self._grounds.space.open
+        mine = tuple(dict.fromkeys(pool for pool, _ in own if pool in pools))
+        for group in (mine, pools) if mine else (pools,):
+            for families in wish.families:
+                for pool in group:
+                    places = self._of(pool, families, own)
+                    if places:
+                        return places, pool
+        return (), ""
+
+    def _of(self, pool: str, families: Families, own: Own) -> Places:
+        """A free place of each family, or nothing where one family has none."""
+        places = []
+        for wanted in families:
+            at = own.get((pool, wanted))
+            at = self._grounds.space.lowest(pool, wanted, self._occupancy.in_use) if at is None else at
+            if at is None:
+                return ()
+            places.append(at)
+        return tuple(places)
+
+    def _audit(self, touched: set[int]) -> None:
+        """Bring `idle` and `unreserved` up to date."""
+        occupancy = self._occupancy
+        for at in touched:
+            self.changed.update(occupancy.interested(at))
+        for at in touched.union(*(occupancy.named.get(key, ()) for key in self.changed)):
+            if occupancy.idle(at, self.services):
+                self.idle[at] = occupancy.reservations[at]
+            else:
+                self.idle.pop(at, None)
+        for key in self.changed:
+            lacking = self._lacking(key)
+            if lacking:
+                self.unreserved[key] = lacking
+            else:
+                self.unreserved.pop(key, None)
+
+    def _lacking(self, key: str) -> tuple[IP, ...]:
+        """Addresses that a Service keeps without a Lease; none while no pool says that they are ours to keep."""
+        service = self.services.get(key)
+        if service is None or not service.ours or not self.config.pools:
+            return ()
+        kept = (ip for ip in self.assignments[key].ips if ip in service.ips)
+        return tuple(ip for ip in kept if place(ip) not in self._occupancy.reservations)
+
+
+def assign(
+    services: Mapping[str, Service], config: Config, ledger: Ledger, book: Book
+) -> tuple[Mapping[str, Assignment], Book]:
+    """What every Service of ours is given; `book` is the last pass' or a new one, and is used up."""
+    if book.contested or (book.config is not config and book.config != config):
+        return _anew(services, config, ledger, book)
+    changed = difference(book.services, services)
+    if changed or ledger is not book.ledger:
+        fresh = not book.services
+        if book.turn(changed, ledger) and not fresh:
+            return _anew(services, config, ledger, book)
+    else:
+        book.changed = set()
+    return book.assignments, book
+
+
+def _anew(
+    services: Mapping[str, Service], config: Config, ledger: Ledger, before: Book
+) -> tuple[Mapping[str, Assignment], Book]:
+    """A pass over everything, the oldest first."""
+    book = Book(config)
+    book.turn(difference({}, services), ledger)
+    book.changed |= before.services.keys() | before.changed
+    return book.assignments, book
+
+
+def _rank(service: Service) -> Rank:
+    return service.created, service.key
+
+
+def _same(before: Service, service: Service) -> bool:
+    """Whether it is the same Service in the same place of the queue, with the same status."""
+    return (
+        before.uid == service.uid
+        and before.created == service.created
+        and before.ours == service.ours
+        and before.ips == service.ips
+    )
+
+
+def _unserved(keeps: Assignment, wish: Wish, refusal: Assignment) -> Assignment:
+    """What is kept, with the reason; that there is no second address beside it is no fault."""
+    if not keeps.ips:
+        return refusal
+    return keeps if wish.beside else replace(keeps, reason=refusal.reason, message=refusal.message)
+
+
+def _none_free(wish: Wish) -> Assignment:
+    """The refusal where pools are full."""
+    names = " or ".join("+".join(f"IPv{each}" for each in families) for families in wish.families)
+    where = f'in pool "{wish.pool}"' if wish.pool else "in any pool that assigns automatically"
+    return Assignment(reason=Reason.NO_FREE_ADDRESS, message=f"no free {names or 'pair of addresses'} {where}")

@@ -1,0 +1,274 @@
+"""API objects to a Snapshot: the one door in. Only what changed is converted; what stays equal stays one object."""
+
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, ip_address
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from speakerd import settings as settings_
+from speakerd.config import file
+from speakerd.config.resolve import resolve
+from speakerd.config.resources import Resources
+from speakerd.difference import difference
+from speakerd.kube import body, objects
+from speakerd.model import (
+    IP,
+    Config,
+    Endpoints,
+    FamilyPolicy,
+    Member,
+    Node,
+    Reason,
+    Request,
+    Reservation,
+    Service,
+    Snapshot,
+)
+from speakerd.settings import Settings
+
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+SERVICE_LABEL = "kubernetes.io/service-name"
+PREFIXES = ("metallb.io/", "metallb.universe.tf/")
+"""Of annotations; the new spelling wins even when its value is empty, as in MetalLB."""
+
+NO_REQUEST = Request()
+POLICIES: Mapping[str, FamilyPolicy] = {policy.value: policy for policy in FamilyPolicy}
+
+S = TypeVar("S")
+M = TypeVar("M")
+
+
+class Stores(Struct, frozen=True):
+    """All that is known of the API, by key; `ledger`: the addresses' Leases, None where they are not known.
+
+    `settled`: every kind was listed at least once. `row_version`: the largest resourceVersion a watch has reached.
+    """
+
+    services: Mapping[str, objects.Service]
+    slices: Mapping[str, objects.EndpointSlice]
+    nodes: Mapping[str, objects.Node]
+    members: Mapping[str, objects.Lease]
+    pools: Mapping[str, objects.IPAddressPool]
+    advertisements: Mapping[str, objects.L2Advertisement]
+    settled: bool
+    ledger: Mapping[IP, Reservation] | None = None
+    row_version: int = 0
+
+
+class View(Generic[S, M]):
+    """A store, converted; the store may be changed in place, `value` is another object whenever it differs."""
+
+    def __init__(self, convert: Callable[[S], M | None]) -> None:
+        self._convert = convert
+        self._seen: Mapping[str, S] = {}
+        self.value: Mapping[str, M] = {}
+
+    def turn(self, store: Mapping[str, S]) -> Mapping[str, M]:
+        """The store's objects as of now; those of no interest (None) left out."""
+        changed = difference(self._seen, store)
+        if not changed:
+            return self.value
+        self._seen = dict(store)
+        made = {key: self._convert(each) for key, each in changed.put.items()} | dict.fromkeys(changed.gone)
+        new = {key: each for key, each in made.items() if self.value.get(key) != each}
+        if new:
+            self.value = _merged(self.value, new)
+        return self.value
+
+
+def _merged(before: Mapping[str, M], new: Mapping[str, M | None]) -> Mapping[str, M]:
+    """`before` with what is new in it, and without what is None."""
+    value = dict(before)
+    for key, each in new.items():
+        if each is None:
+            value.pop(key, None)
+        else:
+            value[key] = each
+    return value
+
+
+class Slice(Struct, frozen=True):
+    """An EndpointSlice's share of the endpoints of a Service."""
+
+    service: str
+    endpoints: Endpoints
+
+
+class Memo:
+    """What one snapshot leaves for the next; handed over, never shared."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        ours = self.settings.kubernetes.load_balancer_class
+        self.services = View[objects.Service, Service](lambda found: service(found, ours))
+        self.slices = View(endpoint_slice)
+        self.nodes = View(node)
+        self.leases = View(body.member)
+        self.pools = View[objects.IPAddressPool, objects.IPAddressPool](lambda found: found)
+        self.advertisements = View[objects.L2Advertisement, objects.L2Advertisement](lambda found: found)
+        self.shares: Mapping[str, Slice] = {}
+        self.by_service: dict[str, dict[str, Endpoints]] = {}
+        self.endpoints: Mapping[str, Endpoints] = {}
+        self.records: Mapping[str, Member] = {}
+        self.members: Mapping[str, Member] = {}
+        self.resources = Resources()
+        self.config: Config | None = None
+
+
+def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Memo]:
+    """One look at the world; `memo` is the last snapshot's or a new one, and is used up."""
+    if memo.settings is not settings:
+        memo = Memo(settings)
+    snapshot = Snapshot(
+        me=settings.node.name,
+        settled=stores.settled,
+        services=memo.services.turn(stores.services),
+        endpoints=_endpoints(stores, memo),
+        nodes=memo.nodes.turn(stores.nodes),
+        members=_members(stores, memo),
+        config=_config(stores, memo),
+        ledger=stores.ledger,
+        layer2=settings_.layer2(settings),
+        announce=settings.announce == "all",
+        row_version=stores.row_version,
+    )
+    return snapshot, memo
+
+
+def _endpoints(stores: Stores, memo: Memo) -> Mapping[str, Endpoints]:
+    """The EndpointSlices of each Service in one."""
+    before, memo.shares = memo.shares, memo.slices.turn(stores.slices)
+    changed = difference(before, memo.shares)
+    if not changed:
+        return memo.endpoints
+    touched = set()
+    for key in changed:
+        if key in before:
+            touched.add(before[key].service)
+            del memo.by_service[before[key].service][key]
+    for key, share in changed.put.items():
+        touched.add(share.service)
+        memo.by_service.setdefault(share.service, {})[key] = share.endpoints
+    memo.endpoints = _merged(memo.endpoints, {name: _united(memo, name) for name in touched})
+    return memo.endpoints
+
+
+def _united(memo: Memo, name: str) -> Endpoints | None:
+    """A Service's endpoints; the object of before where they are the same."""
+    parts = memo.by_service[name].values()
+    if not parts:
+        del memo.by_service[name]
+        return None
+    somewhere = any(each.somewhere for each in parts)
+    united = Endpoints(somewhere, frozenset().union(*(each.nodes for each in parts)))
+    before = memo.endpoints.get(name)
+    return before if before == united else united
+
+
+def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:
+    """The member records by node name."""
+    records = memo.leases.turn(stores.members)
+    if records is not memo.records:
+        memo.records = records
+        memo.members = {each.name: each for each in records.values()}
+    return memo.members
+
+
+def _config(stores: Stores, memo: Memo) -> Config:
+    """The configuration, resolved again when a resource has changed."""
+    pools, advertisements = memo.pools.turn(stores.pools), memo.advertisements.turn(stores.advertisements)
+    resources = Resources(tuple(pools.values()), tuple(advertisements.values()))
+    if memo.config is None or resources != memo.resources:
+        memo.resources = resources
+        memo.config = resolve(resources, file.resources(memo.settings))
+    return memo.config
+
+
+def service(found: objects.Service, load_balancer_class: str) -> Service | None:
+    """A Service that is ours, or whose status or annotation still says so; None for all others."""
+    metadata, spec = found.metadata, found.spec
+    ips = _addresses(each.ip for each in found.status.load_balancer.ingress or ())
+    pool = metadata.annotations.get(body.POOL_ANNOTATION, "")
+    balanced = spec.type == "LoadBalancer"
+    ours = balanced and spec.load_balancer_class == load_balancer_class and bool(ips or not metadata.deletion_timestamp)
+    lapsed = not balanced and bool(ips or pool)
+    if not (ours or lapsed or ips):
+        return None
+    cluster_ips = spec.cluster_ips or (spec.cluster_ip,)
+    return Service(
+        key=objects.key(metadata),
+        uid=metadata.uid,
+        resource_version=metadata.resource_version,
+        created=metadata.creation_timestamp,
+        ours=ours,
+        lapsed=lapsed,
+        local_policy=spec.external_traffic_policy == "Local",
+        cluster_ips=_addresses(cluster_ips),
+        family_policy=POLICIES.get(spec.ip_family_policy, FamilyPolicy.SINGLE),
+        ips=ips,
+        pool=pool,
+        request=request(metadata.annotations, spec.load_balancer_ip),
+    )
+
+
+def request(annotations: Mapping[str, str], load_balancer_ip: str) -> Request:
+    """What the annotations and spec.loadBalancerIP ask for, or the reason why that cannot be read."""
+    text, pool = _annotation(annotations, "loadBalancerIPs"), _annotation(annotations, "address-pool")
+    sharing_key = _annotation(annotations, "allow-shared-ip")
+    if text and load_balancer_ip:
+        message = "annotation metallb.io/loadBalancerIPs and spec.loadBalancerIP are both given"
+        return Request((), pool, sharing_key, Reason.TWO_REQUESTS, message)
+    wanted = text or load_balancer_ip
+    if not (wanted or pool or sharing_key):
+        return NO_REQUEST
+    parts = [each.strip() for each in wanted.split(",", 2)] if wanted else []
+    ips = _addresses(parts)
+    if len(ips) < len(parts) <= 2:
+        return Request((), pool, sharing_key, Reason.MALFORMED_ADDRESS, f'"{wanted[:100]}" is not an address or a pair')
+    if len(parts) > 2 or len({ip.version for ip in ips}) < len(ips):
+        message = f'"{wanted[:100]}" is more than one address of each family'
+        return Request((), pool, sharing_key, Reason.BAD_COMBINATION, message)
+    return Request(ips, pool, sharing_key)
+
+
+def endpoint_slice(found: objects.EndpointSlice) -> Slice | None:
+    """Where a slice's endpoints serve; None where it names no Service."""
+    name = found.metadata.labels.get(SERVICE_LABEL)
+    if not name:
+        return None
+    serving = [each for each in found.endpoints or () if each.conditions.ready is not False or each.conditions.serving]
+    nodes = frozenset(each.node_name for each in serving if each.node_name)
+    return Slice(f"{found.metadata.namespace}/{name}", Endpoints(bool(serving), nodes))
+
+
+def node(found: objects.Node) -> Node:
+    """A Node."""
+    conditions = {each.type: each.status for each in found.status.conditions}
+    return Node(
+        name=found.metadata.name,
+        uid=found.metadata.uid,
+        excluded=EXCLUDE_LABEL in found.metadata.labels,
+        network_unavailable=conditions.get("NetworkUnavailable") == "True",
+        addresses=tuple(each.address for each in found.status.addresses if each.type == "InternalIP"),
+    )
+
+
+def _annotation(annotations: Mapping[str, str], name: str) -> str:
+    return next((annotations[prefix + name] for prefix in PREFIXES if prefix + name in annotations), "")
+
+
+def _addresses(texts: Iterable[str]) -> tuple[IP, ...]:
+    """Those of `texts` that are addresses."""
+    return tuple(ip for text in texts if (ip := _address(text)) is not None)
+
+
+def _address(text: str) -> IP | None:
+    """An address as the API writes it; None for anything else (a host name, "None", a zone)."""
+    try:
+        found: IP = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(found, IPv4Address):
+        return found
+    return None if found.scope_id else found.ipv4_mapped or found

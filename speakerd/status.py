@@ -1,0 +1,88 @@
+"""What the API should say about Services: statuses and events; nothing where it says so already."""
+
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+from speakerd.model import IP, Assignment, EventWrite, Reason, Service, StatusWrite
+from speakerd.wish import named
+
+Notice = tuple[Literal["Normal", "Warning"], str, str]
+"""Type, reason and message of an event."""
+
+
+def write(service: Service, assignment: Assignment | None) -> StatusWrite | None:
+    """The status `service` lacks; one that is no longer a LoadBalancer is cleared, one that is not ours left alone."""
+    wanted = Assignment() if service.lapsed else assignment
+    if wanted is None or (service.ips, service.pool) == (wanted.ips, wanted.pool):
+        return None
+    return StatusWrite(service, wanted)
+
+
+def notices(service: Service, assignment: Assignment) -> tuple[Notice, ...]:
+    """What is worth telling about `service` for as long as it is so."""
+    found: list[Notice] = []
+    lost = tuple(ip for ip in service.ips if ip not in assignment.ips)
+    if lost and not _asked_for(service, assignment):
+        found.append(("Normal", "ClearAssignment", f"Cleared IP {named(lost)}: no longer acceptable"))
+    if assignment.reason is Reason.DUAL_STACK_REQUIRED:
+        found.append(("Warning", "NotEnoughClusterIPs", assignment.message))
+    elif assignment.reason and assignment.ips and service.request.reason:
+        found.append(("Warning", "LoadBalancerFailed", assignment.message))
+    elif assignment.reason:
+        found.append(
+            ("Warning", "AllocationFailed", f'Failed to allocate IP for "{service.key}": {assignment.message}')
+        )
+    return tuple(found)
+
+
+def _asked_for(service: Service, assignment: Assignment) -> bool:
+    """Whether the assignment is what the Service's annotations request."""
+    request = service.request
+    if request.ips:
+        return set(request.ips) == set(assignment.ips)
+    return bool(request.pool) and request.pool == assignment.pool
+
+
+class Statuses:
+    """What one turn leaves for the next: the writes that are due, and what was told already (once per Service)."""
+
+    def __init__(self) -> None:
+        self.writes: dict[str, StatusWrite] = {}
+        self._told: dict[str, tuple[str, tuple[Notice, ...]]] = {}
+        self._promised: dict[str, tuple[str, tuple[IP, ...]]] = {}
+
+    def turn(
+        self, services: Mapping[str, Service], assignments: Mapping[str, Assignment], changed: Collection[str]
+    ) -> tuple[EventWrite, ...]:
+        """Bring `writes` up to date for the Services that changed; the events to write."""
+        events: list[EventWrite] = []
+        for key in sorted(changed):
+            self.writes.pop(key, None)
+            service, assignment = services.get(key), assignments.get(key)
+            due = write(service, assignment) if service else None
+            if due:
+                self.writes[key] = due
+            if service and assignment:
+                news = (*self._given(service, assignment), *self._news(service, assignment))
+                events += [EventWrite(service, *notice) for notice in news]
+            else:
+                self._told.pop(key, None)
+                self._promised.pop(key, None)
+        return tuple(events)
+
+    def _given(self, service: Service, assignment: Assignment) -> tuple[Notice, ...]:
+        """That the addresses we gave stand in the status: told when the API shows them, for a write may fail."""
+        promised = self._promised.pop(service.key, None)
+        if assignment.ips and assignment.ips != service.ips:
+            self._promised[service.key] = (service.uid, assignment.ips)
+        elif promised == (service.uid, service.ips):
+            return (("Normal", "IPAllocated", f"Assigned IP {named(service.ips)}"),)
+        return ()
+
+    def _news(self, service: Service, assignment: Assignment) -> tuple[Notice, ...]:
+        """Notices that were not told of this very Service when it was last looked at."""
+        now = notices(service, assignment)
+        uid, told = self._told.pop(service.key, ("", ()))
+        if now:
+            self._told[service.key] = (service.uid, now)
+        return tuple(each for each in now if uid != service.uid or each not in told)

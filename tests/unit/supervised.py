@@ -1,0 +1,42 @@
+"""Two children under a real supervisor, that tell their pids on standard output; run by test_supervisor."""
+
+import signal
+import socket
+import sys
+import time
+from os import environ, getpid
+
+from speakerd.log import Output
+from speakerd.sd_notify import Notifier
+from speakerd.supervisor import Child, Supervisor
+
+
+def living(name: str) -> Child:
+    """A child that beats, and lives until SIGTERM."""
+
+    def run(report: socket.socket, _parent: int, restarts: int) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGHUP, lambda *_: print(f"{name} reload", flush=True))
+        report.send(b"beat")
+        report.send(f"STATUS={name} {restarts}".encode())
+        print(name, getpid(), restarts, flush=True)
+        while True:
+            time.sleep(10)
+
+    return Child(name, run)
+
+
+def failing(name: str) -> Child:
+    """A child that ends with an error at once."""
+
+    def run(_report: socket.socket, _parent: int, restarts: int) -> None:
+        print(name, getpid(), restarts, flush=True)
+        raise ValueError("broken")
+
+    return Child(name, run)
+
+
+if __name__ == "__main__":
+    second = failing("announcer") if "failing" in sys.argv else living("announcer")
+    Supervisor([living("controller"), second], Notifier(environ), Output("text")).run()
+    print("ended", flush=True)

@@ -1,0 +1,349 @@
+"""The allocator keeps what is held, gives the lowest free address by age, and forgets nothing between passes."""
+
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from speakerd.allocator import Book, assign
+from speakerd.model import (
+    IP,
+    Assignment,
+    Config,
+    FamilyPolicy,
+    Pool,
+    Problem,
+    Range,
+    Reason,
+    Request,
+    Reservation,
+    Service,
+    ServiceRef,
+)
+
+V4, V6 = ip_address("10.96.0.1"), ip_address("fd96::1")
+
+
+def ips(*texts: str) -> tuple[IP, ...]:
+    return tuple(map(ip_address, texts))
+
+
+def pool(name: str, *blocks: str, **fields: object) -> Pool:
+    networks = [ip_network(block) for block in blocks]
+    ranges = tuple(Range(n.version, int(n[0]), int(n[-1])) for n in networks)
+    return replace(Pool(name, ranges), **fields)
+
+
+def service(name: str, held: Iterable[str] = (), **fields: object) -> Service:
+    """A Service of namespace ns, as old as the number in its name says."""
+    created = f"2026-01-01T00:00:{name.lstrip('abcdef') or 0:>02}Z"
+    plain = Service(f"ns/{name}", f"uid-{name}", "1", created, ours=True, cluster_ips=(V4,), ips=ips(*held))
+    return replace(plain, **fields)
+
+
+def lease(ip: str, *names: str) -> Reservation:
+    refs = tuple(ServiceRef(f"ns/{name}", f"uid-{name}") for name in names)
+    return Reservation(ip_address(ip), f"speakerd-vip-{ip}", f"lease-{ip}", "1", refs)
+
+
+def outcome(services: Iterable[Service], *pools: Pool, leases: Iterable[Reservation] = ()) -> dict[str, Assignment]:
+    found, _ = assign({s.key: s for s in services}, Config(pools), {each.ip: each for each in leases}, Book())
+    return {key.removeprefix("ns/"): assignment for key, assignment in found.items()}
+
+
+def given_ips(found: dict[str, Assignment]) -> dict[str, list[str]]:
+    return {name: [str(ip) for ip in assignment.ips] for name, assignment in found.items()}
+
+
+SMALL = pool("p", "10.0.0.0/30")
+
+
+def test_the_oldest_waiting_service_gets_the_lowest_address() -> None:
+    found = outcome([service("b2"), service("a3"), service("c1")], SMALL)
+    assert given_ips(found) == {"c1": ["10.0.0.0"], "b2": ["10.0.0.1"], "a3": ["10.0.0.2"]}
+
+
+def test_of_one_age_the_name_decides() -> None:
+    found = outcome([service("b1"), service("a1")], SMALL)
+    assert given_ips(found) == {"a1": ["10.0.0.0"], "b1": ["10.0.0.1"]}
+
+
+def test_a_holder_keeps_its_address_although_a_lower_one_is_free() -> None:
+    assert given_ips(outcome([service("a1", ["10.0.0.2"])], SMALL)) == {"a1": ["10.0.0.2"]}
+
+
+def test_open_pools_are_used_in_the_order_of_their_names_and_closed_ones_only_when_named() -> None:
+    pools = [pool("b", "10.0.2.0/32"), pool("c", "10.0.3.0/32"), pool("a", "10.0.1.0/32", auto_assign=False)]
+    asks = service("a9", request=Request(pool="a"))
+    found = outcome([service("a1"), service("a2"), service("a3"), asks], *pools)
+    assert given_ips(found) == {"a1": ["10.0.2.0"], "a2": ["10.0.3.0"], "a3": [], "a9": ["10.0.1.0"]}
+    assert found["a9"].pool == "a"
+    assert found["a3"].reason is Reason.NO_FREE_ADDRESS
+
+
+def test_when_two_hold_one_address_the_older_keeps_it_and_the_other_moves() -> None:
+    found = outcome([service("a2", ["10.0.0.2"]), service("b1", ["10.0.0.2"])], SMALL)
+    assert given_ips(found) == {"b1": ["10.0.0.2"], "a2": ["10.0.0.0"]}
+
+
+def test_an_address_reserved_for_a_service_is_the_one_it_gets() -> None:
+    found = outcome([service("a1"), service("b2")], SMALL, leases=[lease("10.0.0.3", "b2"), lease("10.0.0.0", "gone")])
+    assert given_ips(found) == {"a1": ["10.0.0.1"], "b2": ["10.0.0.3"]}
+
+
+def test_a_reservation_of_the_same_name_but_another_uid_is_taken() -> None:
+    stale = replace(lease("10.0.0.0", "a1"), services=(ServiceRef("ns/a1", "uid-of-before"),))
+    assert given_ips(outcome([service("a1")], SMALL, leases=[stale])) == {"a1": ["10.0.0.1"]}
+
+
+def test_a_reservation_outside_the_pools_is_not_given() -> None:
+    assert given_ips(outcome([service("a1")], SMALL, leases=[lease("10.9.0.0", "a1")])) == {"a1": ["10.0.0.0"]}
+
+
+def test_an_address_in_a_foreign_status_is_not_free() -> None:
+    foreign = service("f1", ["10.0.0.0"], ours=False)
+    assert given_ips(outcome([foreign, service("a2")], SMALL)) == {"a2": ["10.0.0.1"]}
+
+
+def test_an_address_given_up_stays_busy_until_its_status_and_lease_are_gone() -> None:
+    mover = service("a1", ["10.0.0.0"], request=Request(ips("10.0.0.1")))
+    found = outcome([mover, service("b2"), service("c3"), service("d4")], SMALL, leases=[lease("10.0.0.0", "a1")])
+    assert given_ips(found) == {"a1": ["10.0.0.1"], "b2": ["10.0.0.2"], "c3": ["10.0.0.3"], "d4": []}
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason", "message"),
+    [
+        (Request(ips("10.0.0.1")), Reason.ADDRESS_HELD, "10.0.0.1 is held by ns/b0"),
+        (Request(ips("10.9.0.1")), Reason.ADDRESS_IN_NO_POOL, "10.9.0.1 is in no pool"),
+        (Request(pool="x"), Reason.UNKNOWN_POOL, 'no pool is named "x"'),
+        (Request(pool="full"), Reason.NO_FREE_ADDRESS, 'no free IPv4 in pool "full"'),
+        (
+            Request(ips("10.0.0.2"), pool="full"),
+            Reason.OUTSIDE_REQUESTED_POOL,
+            '["10.0.0.2"] are of pool "p", not "full"',
+        ),
+        (Request(ips("fd00::1")), Reason.FAMILY_MISMATCH, '["fd00::1"] are not of the families of the cluster IPs'),
+        (Request(reason=Reason.MALFORMED_ADDRESS, message="bad"), Reason.MALFORMED_ADDRESS, "bad"),
+        (Request(reason=Reason.TWO_REQUESTS, message="two"), Reason.TWO_REQUESTS, "two"),
+    ],
+)
+@pytest.mark.parametrize("held", [[], ["10.0.0.0"]])
+def test_a_request_that_cannot_be_met_says_why_and_never_costs_what_is_held(
+    request_: Request, reason: Reason, message: str, held: list[str]
+) -> None:
+    others = [service("b0", ["10.0.0.1"]), service("c0", ["10.1.0.0"])]
+    pools = [SMALL, pool("full", "10.1.0.0/32"), pool("six", "fd00::/127")]
+    found = outcome([service("a1", held, request=request_), *others], *pools)["a1"]
+    assert [str(ip) for ip in found.ips] == held
+    assert (found.reason, found.message) == (reason, message)
+
+
+def test_a_request_that_can_be_met_moves_the_holder() -> None:
+    mover = service("a1", ["10.0.0.0"], request=Request(ips("10.0.0.3")))
+    assert given_ips(outcome([mover], SMALL)) == {"a1": ["10.0.0.3"]}
+    named = service("a1", ["10.0.0.0"], request=Request(pool="q"))
+    assert given_ips(outcome([named], SMALL, pool("q", "10.5.0.0/32"))) == {"a1": ["10.5.0.0"]}
+
+
+def test_a_request_is_granted_from_a_pool_that_does_not_assign_by_itself() -> None:
+    asks = service("a1", request=Request(ips("10.0.0.1")))
+    assert given_ips(outcome([asks], pool("p", "10.0.0.0/30", auto_assign=False))) == {"a1": ["10.0.0.1"]}
+
+
+def test_a_pair_of_different_pools_is_refused() -> None:
+    asks = service("a1", cluster_ips=(V4, V6), request=Request(ips("10.0.0.1", "fd00::1")))
+    found = outcome([asks], SMALL, pool("six", "fd00::/127"))["a1"]
+    assert found.reason is Reason.BAD_COMBINATION
+
+
+def test_a_requested_pair_keeps_the_order_written() -> None:
+    asks = service("a1", cluster_ips=(V4, V6), request=Request(ips("fd00::1", "10.0.0.1")))
+    assert given_ips(outcome([asks], pool("d", "10.0.0.0/30", "fd00::/127"))) == {"a1": ["fd00::1", "10.0.0.1"]}
+
+
+DUAL, ONLY4, ONLY6 = pool("m", "10.0.0.0/32", "fd00::/128"), pool("a", "10.4.0.0/32"), pool("b", "fd04::/128")
+PREFER, REQUIRE, SINGLE = FamilyPolicy.PREFER_DUAL, FamilyPolicy.REQUIRE_DUAL, FamilyPolicy.SINGLE
+
+
+@pytest.mark.parametrize(
+    ("cluster_ips", "policy", "pools", "expected"),
+    [
+        ((V4,), SINGLE, [DUAL], ["10.0.0.0"]),
+        ((V6,), PREFER, [ONLY4, DUAL], ["fd00::"]),
+        ((V4, V6), REQUIRE, [ONLY4, ONLY6, DUAL], ["10.0.0.0", "fd00::"]),
+        ((V4, V6), REQUIRE, [ONLY4, ONLY6], []),
+        ((V4, V6), PREFER, [ONLY4, ONLY6, DUAL], ["10.0.0.0", "fd00::"]),
+        ((V4, V6), PREFER, [ONLY4, ONLY6], ["10.4.0.0"]),
+        ((V6, V4), PREFER, [ONLY4, ONLY6], ["fd04::"]),
+        ((V6, V4), PREFER, [ONLY4], ["10.4.0.0"]),
+        ((V4, V6), SINGLE, [DUAL], []),
+    ],
+)
+def test_families_follow_cluster_ips_and_policy(
+    cluster_ips: tuple[IP, ...], policy: FamilyPolicy, pools: list[Pool], expected: list[str]
+) -> None:
+    found = outcome([service("a1", cluster_ips=cluster_ips, family_policy=policy)], *pools)["a1"]
+    assert [str(ip) for ip in found.ips] == expected
+    assert (found.reason is Reason.NONE) == bool(expected)
+
+
+def test_require_dual_stack_with_one_cluster_ip_is_cleared() -> None:
+    found = outcome([service("a1", ["10.0.0.0"], family_policy=REQUIRE)], DUAL)["a1"]
+    assert (found.ips, found.reason) == ((), Reason.DUAL_STACK_REQUIRED)
+
+
+def test_a_prefer_dual_stack_holder_gains_the_second_address_and_lives_without() -> None:
+    holder = service("a1", ["10.0.0.0"], cluster_ips=(V4, V6), family_policy=PREFER)
+    assert given_ips(outcome([holder], DUAL)) == {"a1": ["10.0.0.0", "fd00::"]}
+    taken = service("b0", ["fd00::"], cluster_ips=(V6,))
+    found = outcome([holder, taken], DUAL)["a1"]
+    assert (found.ips, found.reason) == (ips("10.0.0.0"), Reason.NONE)
+
+
+def test_a_pair_that_loses_a_family_keeps_the_other_address() -> None:
+    holder = service("a1", ["10.0.0.3", "fd00::"], cluster_ips=(V4, V6), family_policy=PREFER)
+    assert given_ips(outcome([holder], SMALL)) == {"a1": ["10.0.0.3"]}
+
+
+def test_a_holder_whose_pool_is_gone_moves_while_others_stand() -> None:
+    assert given_ips(outcome([service("a1", ["10.9.0.0"])], SMALL)) == {"a1": ["10.0.0.0"]}
+
+
+def test_a_renamed_pool_is_noted() -> None:
+    assert outcome([service("a1", ["10.0.0.1"], pool="old")], SMALL)["a1"] == Assignment(ips("10.0.0.1"), "p")
+
+
+def test_all_pools_gone_takes_nothing_from_anybody() -> None:
+    found = outcome([service("a1", ["10.9.0.0"], pool="was"), service("b2")])
+    assert found["a1"] == Assignment(ips("10.9.0.0"), "was")
+    assert found["b2"].reason is Reason.NO_POOL
+
+
+def test_a_pool_missing_by_a_fault_takes_nothing_from_its_holders() -> None:
+    fault = Problem("IPAddressPool/metallb-system/q", "spec.addresses[0]", "malformed-address", "")
+    holder = service("a1", ["10.9.0.0"], pool="q")
+    found, _ = assign({holder.key: holder}, Config((SMALL,), problems=(fault,)), {}, Book())
+    assert found[holder.key] == Assignment(holder.ips, "q")
+
+
+def test_a_service_without_cluster_ip_is_refused() -> None:
+    assert outcome([service("a1", cluster_ips=())], SMALL)["a1"].reason is Reason.FAMILY_MISMATCH
+
+
+def test_leases_whose_services_are_gone_are_idle_and_kept_addresses_without_a_lease_are_named() -> None:
+    services = {s.key: s for s in [service("a1", ["10.0.0.0"]), service("b2", ["10.0.0.1"]), service("c3")]}
+    leases = [lease("10.0.0.0", "a1"), lease("10.0.0.2", "gone"), lease("10.0.0.3", "c3"), lease("10.9.0.3", "b2")]
+    _, book = assign(services, Config((SMALL,)), {each.ip: each for each in leases}, Book())
+    assert {str(each.ip) for each in book.idle.values()} == {"10.0.0.2", "10.9.0.3"}
+    assert book.unreserved == {"ns/b2": ips("10.0.0.1")}
+
+
+# ---- a pass over what changed ends where a pass over everything does
+
+NAMES = [f"{letter}{age}" for age in range(3) for letter in "abc"]
+TEXTS = ["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.1.0.0", "fd00::", "10.9.9.9"]
+requests = st.one_of(
+    st.just(Request()),
+    st.builds(Request, st.sampled_from([ips(t) for t in TEXTS] + [ips("10.0.0.1", "fd00::")])),
+    st.builds(Request, pool=st.sampled_from(["p", "q", "none"])),
+)
+cluster = st.sampled_from([(V4,), (V4,), (V4, V6), (V6,)])
+a_service = st.builds(
+    lambda name, held, request, cluster_ips, policy, ours: service(
+        name, held, request=request, cluster_ips=cluster_ips, family_policy=policy, ours=ours
+    ),
+    st.sampled_from(NAMES),
+    st.one_of(st.just([]), st.lists(st.sampled_from(TEXTS), max_size=2, unique=True)),
+    requests,
+    cluster,
+    st.sampled_from(FamilyPolicy),
+    st.sampled_from([True, True, True, False]),
+)
+a_lease = st.builds(lease, st.sampled_from(TEXTS), st.sampled_from([*NAMES, "gone"]))
+a_config = st.sampled_from(
+    [
+        Config((pool("p", "10.0.0.0/30", "fd00::/127"),)),
+        Config((pool("p", "10.0.0.0/31"), pool("q", "10.1.0.0/32", "fd00::/128"))),
+        Config(),
+    ]
+)
+World = tuple[dict[str, Service], dict[IP, Reservation], Config]
+Edit = Callable[[World], World]
+
+
+def put(each: Service) -> Edit:
+    return lambda world: (world[0] | {each.key: each}, world[1], world[2])
+
+
+def drop(key: str) -> Edit:
+    return lambda world: ({k: v for k, v in world[0].items() if k != key}, world[1], world[2])
+
+
+def reserve(each: Reservation) -> Edit:
+    return lambda world: (world[0], world[1] | {each.ip: each}, world[2])
+
+
+def release(ip: str) -> Edit:
+    return lambda world: (world[0], {k: v for k, v in world[1].items() if str(k) != ip}, world[2])
+
+
+def carry_out(world: World) -> World:
+    """What the writer does with the first outcome: Lease, then status."""
+    services, ledger, config = world
+    found, _ = assign(services, config, ledger, Book())
+    for key, assignment in found.items():
+        if assignment.ips != services[key].ips:
+            reserved = {ip: lease(str(ip), key.removeprefix("ns/")) for ip in assignment.ips if ip not in ledger}
+            return services | {key: replace(services[key], ips=assignment.ips)}, ledger | reserved, config
+    return world
+
+
+edits = st.one_of(
+    a_service.map(put),
+    a_service.map(put),
+    st.sampled_from(NAMES).map(lambda name: drop(f"ns/{name}")),
+    a_lease.map(reserve),
+    st.sampled_from(TEXTS).map(release),
+    a_config.map(lambda config: lambda world: (world[0], world[1], config)),
+    st.just(carry_out),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(edits, max_size=14))
+def test_an_incremental_pass_ends_where_a_full_one_does(history: list[Edit]) -> None:
+    book = Book()
+    world: World = ({}, {}, Config((pool("p", "10.0.0.0/30", "fd00::/127"),)))
+    before: dict[str, Assignment] = {}
+    for edit in history:
+        world = edit(world)
+        services, ledger, config = world
+        full, fresh = assign(services, config, ledger, Book())
+        found, book = assign(services, config, ledger, book)
+        assert found == full
+        assert book.idle == fresh.idle
+        assert book.unreserved == fresh.unreserved
+        unlike = {key for key in found.keys() | before.keys() if found.get(key) != before.get(key)}
+        assert unlike <= book.changed
+        before = dict(found)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.one_of(a_service.map(put), a_lease.map(reserve)), max_size=12), a_config)
+def test_no_address_is_given_twice_nor_taken_from_another(history: list[Edit], config: Config) -> None:
+    world: World = ({}, {}, config)
+    for edit in history:
+        world = edit(world)
+    services, ledger, _ = world
+    found, _ = assign(services, config, ledger, Book())
+    if config.pools:
+        addresses = [ip for assignment in found.values() for ip in assignment.ips]
+        assert len(addresses) == len(set(addresses))
+    for key, assignment in found.items():
+        for ip in set(assignment.ips) - set(services[key].ips):
+            assert not any(ip in other.ips for other in services.values() if other.key != key)
+            assert ip not in ledger or ledger[ip].services[0].key == key

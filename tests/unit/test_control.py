@@ -1,0 +1,72 @@
+"""A question over the control socket gets one answer; a bad one gets an error, and nobody hangs."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from speakerd.control import NoAgent, Request, ask, serve
+
+
+async def _answer(request: Request) -> object:
+    return {"asked": request.verb}
+
+
+def born(path: Path) -> int:
+    return path.stat().st_ctime_ns if path.exists() else 0
+
+
+def against_server(path: Path, question: Callable[[], bytes]) -> bytes:
+    async def scene() -> bytes:
+        before = born(path)
+        server = asyncio.create_task(serve(path, _answer))
+        while born(path) == before:  # noqa: ASYNC110  the socket's file is the event
+            await asyncio.sleep(0)
+        answer = await asyncio.to_thread(question)
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+        return answer
+
+    return asyncio.run(scene())
+
+
+def raw(path: Path, line: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+        peer.connect(str(path))
+        peer.sendall(line)
+        peer.shutdown(socket.SHUT_WR)
+        return peer.recv(1000)
+
+
+def test_a_question_gets_its_answer(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    answer = against_server(path, lambda: ask(path, Request("status")))
+    assert msgspec.json.decode(answer) == {"asked": "status"}
+
+
+def test_a_socket_left_by_a_predecessor_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
+        dead.bind(str(path))
+    with pytest.raises(NoAgent):
+        ask(path, Request("status"))
+    assert against_server(path, lambda: ask(path, Request("status")))
+
+
+@pytest.mark.parametrize("line", [b"\n", b"{\n", b'{"verb": 3}\n', b'{"verb": "x", "more": 1}\n', b"\xff\n", b"[]"])
+def test_an_unreadable_request_is_told_so(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "control.sock"
+    assert b"unreadable request" in against_server(path, lambda: raw(path, line))
+
+
+def test_an_endless_request_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    assert against_server(path, lambda: raw(path, b"x" * 100_000)) == b""
+
+
+def test_without_an_agent_the_reason_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NoAgent, match="No such file"):
+        ask(tmp_path / "control.sock", Request("status"))

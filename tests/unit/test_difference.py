@@ -1,0 +1,24 @@
+"""A difference turns one mapping into the other and says nothing more."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speakerd.difference import difference
+
+VALUES = [object() for _ in range(3)]
+mappings = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(VALUES))
+
+
+@given(mappings, mappings)
+def test_applied_it_makes_the_one_the_other(before: dict[str, object], after: dict[str, object]) -> None:
+    found = difference(before, after)
+    patched = {key: value for key, value in before.items() if key not in found.gone} | dict(found.put)
+    assert patched == after
+    assert all(before.get(key) is not value for key, value in found.put.items())
+    assert set(found) == set(found.put) | set(found.gone)
+
+
+@given(mappings)
+def test_nothing_differs_from_itself(mapping: dict[str, object]) -> None:
+    assert not difference(mapping, mapping)
+    assert not difference(mapping, dict(mapping))

@@ -1,0 +1,168 @@
+"""What the controller wants reaches the announcer whole, and only what changed is read again."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speakerd.link import (
+    Board,
+    Link,
+    LinkFull,
+    SightReader,
+    SightWriter,
+    WantedReader,
+    WantedWriter,
+)
+from speakerd.model import Candidate, Claim, Facts, Interface, Stake, Vip, Wanted
+
+A, B, C = Candidate("a"), Candidate("b"), Candidate("c", score=5)
+
+
+def vip(number: int, candidates: int = 0) -> Vip:
+    ip = IPv4Address(0x0A000000 + number).packed
+    return Vip(ip, f"default/s{number}", ip, candidates)
+
+
+def wanted(*vips: Vip, sets: tuple[tuple[Candidate, ...], ...] = ((A, B),)) -> Wanted:
+    return Wanted("a", {each.ip: each for each in vips}, sets)
+
+
+def taken(reader: WantedReader) -> dict[bytes, Stake | None]:
+    reader.look()
+    changes: dict[bytes, Stake | None] = {}
+    while reader.pending:
+        changes |= reader.changes()
+    return changes
+
+
+class Pair:
+    def __init__(self, link: Link) -> None:
+        self.writer = WantedWriter(link.controller())
+        self.ends = link.announcer()
+        self.reader = WantedReader(self.ends)
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    with Link() as made:
+        yield made
+
+
+@pytest.fixture
+def pair(link: Link) -> Pair:
+    return Pair(link)
+
+
+def test_nothing_is_read_before_anything_is_written(pair: Pair) -> None:
+    assert taken(pair.reader) == {}
+    assert pair.reader.head is None
+
+
+def test_what_is_wanted_arrives_with_its_candidates(pair: Pair) -> None:
+    pair.writer.apply(wanted(vip(1), vip(2, 1), sets=((A, B), (C,))))
+    changes = taken(pair.reader)
+    first, second = changes[vip(1).ip], changes[vip(2).ip]
+    assert first is not None
+    assert second is not None
+    assert (first.candidates, second.candidates) == ((A, B), (C,))
+    assert pair.reader.head is not None
+    assert pair.reader.head.me == "a"
+
+
+def test_only_what_changed_is_handed_out_again(pair: Pair) -> None:
+    vips = [vip(i) for i in range(1000)]
+    pair.writer.apply(wanted(*vips))
+    assert len(taken(pair.reader)) == 1000
+    pair.writer.apply(wanted(*vips[1:], vip(2000)))
+    changes = taken(pair.reader)
+    assert changes.keys() == {vips[0].ip, vip(2000).ip}
+    assert changes[vips[0].ip] is None
+
+
+def test_new_candidates_reach_every_vip(pair: Pair) -> None:
+    vips = [vip(i) for i in range(10)]
+    pair.writer.apply(wanted(*vips))
+    taken(pair.reader)
+    pair.writer.apply(wanted(*vips, sets=((A,),)))
+    assert [stake.candidates for stake in taken(pair.reader).values() if stake] == [(A,)] * 10
+
+
+def test_the_same_wish_twice_is_written_once(pair: Pair) -> None:
+    assert pair.writer.apply(wanted(vip(1)))
+    assert not pair.writer.apply(wanted(vip(1)))
+
+
+def test_a_new_reader_finds_all_that_is_wanted(pair: Pair) -> None:
+    pair.writer.apply(wanted(vip(1), vip(2)))
+    taken(pair.reader)
+    assert taken(WantedReader(pair.ends)).keys() == {vip(1).ip, vip(2).ip}
+
+
+@given(st.lists(st.sets(st.integers(0, 300)), max_size=6))
+def test_a_reader_that_misses_revisions_ends_where_the_writer_is(
+    wishes: list[set[int]],
+) -> None:
+    held: dict[bytes, Stake | None] = {}
+    with Link() as link:
+        pair = Pair(link)
+        for number, wish in enumerate(wishes):
+            pair.writer.apply(wanted(*(vip(i) for i in wish)))
+            if number % 2:
+                held |= taken(pair.reader)
+        held |= taken(pair.reader)
+    held = {ip: stake for ip, stake in held.items() if stake}
+    assert held.keys() == {vip(i).ip for i in (wishes[-1] if wishes else ())}
+
+
+def test_a_write_cut_short_leaves_the_last_whole_revision() -> None:
+    board = Board(slot_bytes=1 << 16)
+    board.write([b"one", b"two"])
+    _, slot = board._newest()
+    start = board._start(1 - slot)
+    board._map[start : start + 8] = b"\xff" * 8
+    assert [board.section(each) for each in board.directory()] == [b"one", b"two"]
+
+
+def test_a_section_written_over_while_being_read_is_not_believed() -> None:
+    board = Board(slot_bytes=1 << 16)
+    board.write([b"old"])
+    (stale,) = board.directory()
+    board.write([b"new"])
+    board.write([b"one more, longer"])
+    assert board.section(stale) is None
+
+
+def test_what_does_not_fit_is_refused_and_the_last_word_stands() -> None:
+    board = Board(slot_bytes=4096)
+    board.write([b"fits"])
+    with pytest.raises(LinkFull):
+        board.write([b"x" * 5000])
+    assert [board.section(each) for each in board.directory()] == [b"fits"]
+
+
+def test_what_the_announcer_sees_comes_up(link: Link) -> None:
+    writer, reader = SightWriter(link.announcer()), SightReader(link.controller().into)
+    claim = Claim(vip(1).ip, 3, "a", 1.5, "first")
+    writer.apply(
+        (Interface(2, "eth0", mac=b"\2abcde"),),
+        Facts(pid=7, locked=True),
+        {claim.ip: claim},
+    )
+    seen = reader.observed()
+    assert seen.claims == {claim.ip: claim}
+    assert seen.interfaces[0].name == "eth0"
+    assert seen.facts.pid == 7
+    writer.apply((), Facts(), {})
+    assert reader.observed().claims == {}
+
+
+def test_a_bell_rung_many_times_never_blocks_and_is_heard(link: Link) -> None:
+    upper, lower = link.controller().bell, link.announcer().bell
+    for _ in range(100_000):
+        upper.ring()
+    lower.rung()
+    with pytest.raises(BlockingIOError):
+        lower._end.recv(1)

@@ -1,0 +1,95 @@
+"""What dies is started again, what hangs on the supervisor ends with it, and systemd hears of it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+Process = subprocess.Popen[str]
+
+
+def started(*arguments: str, **environ: str) -> Process:
+    command = [sys.executable, "-m", "tests.unit.supervised", *arguments]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(
+        command, cwd=root, env=os.environ | environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.fixture
+def process() -> Iterator[Process]:
+    with started() as running:
+        yield running
+        running.kill()
+
+
+def said(process: Process) -> tuple[str, int, int]:
+    assert process.stdout is not None
+    name, pid, restarts = process.stdout.readline().split()
+    return name, int(pid), int(restarts)
+
+
+def both(process: Process) -> dict[str, int]:
+    return {name: pid for name, pid, _ in (said(process), said(process))}
+
+
+def test_a_killed_child_is_started_again_at_once(process: Process) -> None:
+    pids = both(process)
+    os.kill(pids["announcer"], signal.SIGKILL)
+    name, pid, restarts = said(process)
+    assert (name, restarts) == ("announcer", 1)
+    assert pid != pids["announcer"]
+
+
+def test_the_other_child_lives_on(process: Process) -> None:
+    pids = both(process)
+    os.kill(pids["announcer"], signal.SIGKILL)
+    said(process)
+    os.kill(pids["controller"], 0)
+
+
+def test_sigterm_ends_all_and_exits_cleanly(process: Process) -> None:
+    pids = both(process)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=10)
+    assert out.splitlines()[-1] == "ended"
+    assert process.returncode == 0
+    for pid in pids.values():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_reload_reaches_the_controller(process: Process) -> None:
+    both(process)
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "controller reload\n"
+
+
+def test_a_child_that_fails_again_and_again_is_started_ever_more_slowly() -> None:
+    with started("failing") as process:
+        starts = [said(process) for _ in range(5)]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+    assert [restarts for name, _, restarts in starts if name == "announcer"] == [0, 1, 2, 3]
+    assert "process.ended process=announcer status=exit-1" in err
+    assert "ValueError: broken" in err
+
+
+def test_what_the_controller_says_reaches_systemd(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(10)
+        with started(NOTIFY_SOCKET=path, WATCHDOG_USEC="30000000") as process:
+            heard: set[str] = set()
+            while not heard >= {"STATUS=controller 0", "WATCHDOG=1"}:
+                heard.add(manager.recv(1000).decode())
+            process.send_signal(signal.SIGTERM)
+            while "STOPPING=1" not in heard:
+                heard.add(manager.recv(1000).decode())
