@@ -1,0 +1,1 @@
+"""ARP and NDP: answering for the VIPs this node owns."""

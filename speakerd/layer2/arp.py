@@ -1,0 +1,42 @@
+"""ARP over Ethernet (RFC 826): the questions we answer, and what we say.
+
+0             6             12    14    16    18 19 20    22           28        32           38        42
+| destination | source      | 0806| htype ptype |6 |4 |op |sender MAC  |sender IP|target MAC  |target IP|
+"""
+
+from speakerd import lean
+
+lean.package("dpkt")
+from dpkt.arp import ARP, ARP_OP_REPLY, ARP_OP_REQUEST  # noqa: E402
+from dpkt.ethernet import ETH_TYPE_ARP, Ethernet  # noqa: E402
+
+BROADCAST = b"\xff" * 6
+NOBODY = bytes(6)
+LENGTH = 42
+REQUEST_HEAD = bytes.fromhex("0806 0001 0800 06 04 0001")
+REPLY_HEAD = bytes.fromhex("0806 0001 0800 06 04 0002")
+
+
+def is_request(frame: bytes) -> bool:
+    """Whether `frame` is an Ethernet ARP request for IPv4, whole; what follows it is padding."""
+    return len(frame) >= LENGTH and frame[12:22] == REQUEST_HEAD
+
+
+def reply_head(mac: bytes, ip: bytes) -> bytes:
+    """The part of every reply for `ip` from `mac` that does not depend on who asks: bytes 6 to 32."""
+    return mac + REPLY_HEAD + mac + ip
+
+
+def reply(head: bytes, asker: bytes, asker_ip: bytes) -> bytes:
+    """The reply, unicast to `asker`; an asker without an address (a probe, RFC 5227) is answered alike."""
+    return asker + head + asker + asker_ip
+
+
+def announcements(mac: bytes, ip: bytes) -> tuple[bytes, bytes]:
+    """A gratuitous ARP in both forms, broadcast: as a request (RFC 5227 section 2.3), and as the reply some want."""
+    return _announcement(ARP_OP_REQUEST, mac, ip, NOBODY), _announcement(ARP_OP_REPLY, mac, ip, BROADCAST)
+
+
+def _announcement(operation: int, mac: bytes, ip: bytes, target: bytes) -> bytes:
+    arp = ARP(op=operation, sha=mac, spa=ip, tha=target, tpa=ip)
+    return bytes(Ethernet(dst=BROADCAST, src=mac, type=ETH_TYPE_ARP, data=arp))

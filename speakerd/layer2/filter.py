@@ -1,0 +1,118 @@
+"""Classic BPF: the kernel drops what is not a question for one of our VIPs, so that foreign ARP costs nothing.
+
+Programs are built from merged ranges of addresses: a binary tree of comparisons, each pair of a conditional jump over an
+unconditional one, since a conditional jump reaches 255 instructions at most and an unconditional one any.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from struct import Struct as Form
+
+INSTRUCTION = Form("=HBBI")
+MOST = 4096
+"""Instructions the kernel takes (BPF_MAXINSNS)."""
+MOST_RANGES = 500
+"""Six instructions a range, and the heads: beyond it neighbours are merged over the smallest gaps."""
+MOST_PREFIXES = 50
+"""Distinct upper 96 bits of IPv6 VIPs; beyond it every solicitation is let through, and judged above the kernel."""
+
+# linux/bpf_common.h
+LD_WORD, LD_HALF, LD_BYTE, AND, JA, JEQ, JGT, JGE, RET = 0x20, 0x28, 0x30, 0x54, 0x05, 0x15, 0x25, 0x35, 0x06
+# linux/filter.h: loads from here up read what the kernel knows beside the packet
+ANCILLARY = 0xFFFFF000
+PACKET_TYPE, VLAN_TAG = ANCILLARY + 4, ANCILLARY + 44
+MULTICAST = 2
+"""if_packet.h: to us, to all, to a group; above are frames for others and our own."""
+VLAN_ID = 0x0FFF
+ACCEPT, DROP = 0xFFFF, 0
+
+Instruction = tuple[int, int, int, int]
+Program = list[Instruction]
+Ranges = tuple[tuple[int, int], ...]
+
+NOTHING: Program = [(RET, 0, 0, DROP)]
+
+
+def merged(addresses: Iterable[int], most: int = MOST_RANGES) -> Ranges:
+    """Sorted ranges (first, last) that hold all `addresses`; more than `most` are merged over their smallest gaps."""
+    ordered = sorted(addresses)
+    if not ordered:
+        return ()
+    gaps = sorted((b - a for a, b in pairwise(ordered) if b - a > 1), reverse=True)
+    widest = gaps[most - 1] if len(gaps) >= most else 1
+    ranges = []
+    first = last = ordered[0]
+    for each in ordered[1:]:
+        if each - last > widest:
+            ranges.append((first, last))
+            first = each
+        last = each
+    return (*ranges, (first, last))
+
+
+def arp(ranges: Ranges) -> Program:
+    """Lets ARP requests for an IPv4 address within `ranges` through."""
+    head = [*_ours(), *_equal(LD_WORD, 12, 0x08060001), *_equal(LD_WORD, 16, 0x08000604), *_equal(LD_HALF, 20, 1)]
+    return [*head, (LD_WORD, 0, 0, 38), *_within(ranges)] if ranges else NOTHING
+
+
+def ndp(addresses: Sequence[int]) -> Program:
+    """Lets Neighbor Solicitations for one of `addresses` (or near enough) through."""
+    if not addresses:
+        return NOTHING
+    head = [*_ours(), *_equal(LD_HALF, 12, 0x86DD), *_equal(LD_HALF, 20, 58 << 8 | 255), *_equal(LD_BYTE, 54, 135)]
+    groups: dict[int, list[int]] = {}
+    for each in addresses:
+        groups.setdefault(each >> 32, []).append(each & 0xFFFFFFFF)
+    if len(groups) > MOST_PREFIXES:
+        return [*head, (RET, 0, 0, ACCEPT)]
+    share = MOST_RANGES // len(groups)
+    body: Program = []
+    for prefix, lows in groups.items():
+        body += _group(prefix, merged(lows, share))
+    return [*head, *body, (RET, 0, 0, DROP)]
+
+
+def _ours() -> Program:
+    """Drops frames for others, our own, and those of a VLAN (a tag of VLAN 0 carries a priority only)."""
+    return [
+        (LD_WORD, 0, 0, PACKET_TYPE),
+        (JGT, 0, 1, MULTICAST),
+        (RET, 0, 0, DROP),
+        (LD_WORD, 0, 0, VLAN_TAG),
+        (AND, 0, 0, VLAN_ID),
+        (JEQ, 1, 0, 0),
+        (RET, 0, 0, DROP),
+    ]
+
+
+def _equal(load: int, offset: int, value: int) -> Program:
+    """Drops what has another value there."""
+    return [(load, 0, 0, offset), (JEQ, 1, 0, value), (RET, 0, 0, DROP)]
+
+
+def _group(prefix: int, ranges: Ranges) -> Program:
+    """For targets with these upper 96 bits decides; for others goes on behind."""
+    tree = [(LD_WORD, 0, 0, 74), *_within(ranges)]
+    words = [prefix >> 64 & 0xFFFFFFFF, prefix >> 32 & 0xFFFFFFFF, prefix & 0xFFFFFFFF]
+    program: Program = []
+    for number, word in enumerate(words):
+        behind = len(tree) + 3 * (len(words) - 1 - number)
+        program += [(LD_WORD, 0, 0, 62 + 4 * number), (JEQ, 1, 0, word), (JA, 0, 0, behind)]
+    return [*program, *tree]
+
+
+def _within(ranges: Ranges) -> Program:
+    """Accepts where the accumulator is within one of `ranges`, and drops otherwise."""
+    if len(ranges) == 1:
+        first, last = ranges[0]
+        return [(JGE, 0, 2, first), (JGT, 1, 0, last), (RET, 0, 0, ACCEPT), (RET, 0, 0, DROP)]
+    middle = len(ranges) // 2
+    high, low = _within(ranges[middle:]), _within(ranges[:middle])
+    return [(JGE, 1, 0, ranges[middle][0]), (JA, 0, 0, len(high)), *high, *low]
+
+
+def encoded(program: Program) -> bytes:
+    """As struct sock_filter."""
+    assert len(program) <= MOST
+    return b"".join(INSTRUCTION.pack(*each) for each in program)

@@ -1,0 +1,1 @@
+"""Who answers for a VIP on layer 2."""
