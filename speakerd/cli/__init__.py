@@ -1,0 +1,54 @@
+"""The command line: one module a verb, imported only when called."""
+
+import argparse
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+VERBS = {
+    "run": "run the agent: controller and announcer, in the foreground",
+    "status": "what the running agent sees and does",
+    "check": "check settings files and Kubernetes objects",
+    "crds": "print the CustomResourceDefinitions for kubectl apply",
+    "version": "print the version",
+}
+
+FINE, NOT_VALID, WRONG_USAGE, NO_AGENT = 0, 1, 2, 3
+"""Exit codes: promises to scripts."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors have the form of all our errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the code for wrong usage."""
+        self.exit(WRONG_USAGE, f"error: command line: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the verb named by `arguments`; the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    parser = Parser(
+        prog="speakerd",
+        description="Addresses for Kubernetes Services of type LoadBalancer, announced on the network.",
+        epilog="Example: speakerd status --watch. Each command has a --help of its own.",
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, parser_class=Parser)
+    called = next((word for word in given if not word.startswith("-")), "")
+    for verb, help_text in VERBS.items():
+        sub = verbs.add_parser(verb, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        if verb == called:
+            import_module(f"speakerd.cli.{verb}").configure(sub)
+    chosen = parser.parse_args(given)
+    try:
+        return int(import_module(f"speakerd.cli.{chosen.verb}").run(chosen))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FINE
+    except KeyboardInterrupt:
+        return 130
+
+
+def fail(where: str, what: str, remedy: str, severity: str = "error") -> None:
+    """Say one error, in the form scripts and people know."""
+    sys.stderr.write(f"{severity}: {where}: {what} ({remedy})\n")

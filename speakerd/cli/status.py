@@ -1,0 +1,98 @@
+"""`speakerd status`: what the running agent sees and does."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from speakerd.cli import FINE, NO_AGENT, NOT_VALID, fail
+from speakerd.cli.terminal import CLEAR, Colour, coloured, paint, table
+from speakerd.control import NoAgent, Request, ask
+from speakerd.report import Report
+
+EVERY = 1.0
+"""Seconds between two looks of --watch."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options."""
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
+    parser.add_argument("-w", "--watch", action="store_true", help="look again each second until interrupted")
+    parser.add_argument(
+        "--run", dest="folder", type=Path, metavar="DIR", help="folder of control.sock, if not the usual one"
+    )
+    parser.epilog = "Example: speakerd status -o json. Exit code 1: a finding of severity error; 3: no agent runs here."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask and print; with --watch until interrupted."""
+    path = (args.folder / "control.sock") if args.folder else _usual()
+    while True:
+        try:
+            answer = ask(path, Request("status"))
+        except NoAgent as fault:
+            fail(str(path), f"no agent answers: {fault}", "is the service running? see systemctl status speakerd")
+            return NO_AGENT
+        report = msgspec.json.decode(answer, type=Report)
+        text = answer.decode().rstrip("\n") if args.output == "json" else rendered(report, colour=coloured())
+        if not args.watch:
+            print(text)
+            return NOT_VALID if any(each.severity == "error" for each in report.findings) else FINE
+        print((CLEAR if sys.stdout.isatty() else "") + text, flush=True)
+        time.sleep(EVERY)
+
+
+def _usual() -> Path:
+    """Where the settings of this host put the socket."""
+    from speakerd.config.load import control_socket  # noqa: PLC0415  reads YAML, which --run makes needless
+
+    return control_socket(os.environ)
+
+
+def rendered(report: Report, *, colour: bool) -> str:
+    """The report as paragraphs and tables."""
+    parts = [_head(report, colour=colour), _findings(report, colour=colour)]
+    if report.vips:
+        rows = [
+            [v.ip, v.service, v.owner, v.since, v.cause, ",".join(v.interfaces), v.mac, v.reason] for v in report.vips
+        ]
+        header = ["VIP", "SERVICE", "OWNER", "SINCE", "CAUSE", "INTERFACES", "MAC", "WHY NOT"]
+        parts.append(table(header, rows, colour=colour))
+    waiting = [s for s in report.services if s.reason or not s.ips]
+    if waiting:
+        rows = [[f"{s.namespace}/{s.name}", ",".join(s.ips), s.reason, s.message] for s in waiting]
+        parts.append(table(["SERVICE", "HOLDS", "REASON", "MESSAGE"], rows, colour=colour))
+    rows = [[i.name, i.mac, "up" if i.carrier else "down", "yes" if i.usable else i.reason] for i in report.interfaces]
+    parts.append(table(["INTERFACE", "MAC", "CARRIER", "USED"], rows, colour=colour))
+    return "\n\n".join(filter(None, parts))
+
+
+def _head(report: Report, *, colour: bool) -> str:
+    api, node, config, run = report.api, report.node, report.configuration, report.processes
+    known = "" if node.known else "  (no Node has this name)"
+    state = paint("connected", Colour.GREEN, on=colour) if api.connected else paint("lost", Colour.RED, on=colour)
+    age = "" if api.age is None else f", heard {api.age:.0f} s ago"
+    absent = [kind.kind for kind in api.kinds if kind.absent]
+    lines = [
+        ("Node", f"{node.name}{known}, speakerd {node.version}, since {node.since}"),
+        ("API", f"{state} {api.server}{age}, {api.connections} connections, credentials: {api.credentials or 'none'}"),
+        ("", api.error),
+        ("", f"not known to the API: {', '.join(absent)}" if absent else ""),
+        ("Allocator", report.allocator or "none"),
+        ("Members", ", ".join(report.members)),
+        ("Pools", ", ".join(config.pools)),
+        ("Processes", f"supervisor {run.supervisor}, controller {run.controller}, announcer {run.announcer}"),
+        ("", f"refused by the host: {', '.join(run.missing)}" if run.missing else ""),
+    ]
+    return "\n".join(f"{name:<10} {text}" for name, text in lines if text)
+
+
+def _findings(report: Report, *, colour: bool) -> str:
+    shades = {"error": Colour.RED, "warning": Colour.YELLOW}
+    return "\n".join(
+        f"{paint(f.severity, shades.get(f.severity, Colour.DIM), on=colour)}: {f.object}: {f.message} ({f.remedy})"
+        for f in report.findings
+    )

@@ -1,0 +1,239 @@
+"""The controller process: opens its parts in one TaskGroup and turns: gather, decide, apply.
+
+Everything slow or large lives here; the announcer goes on when this process is busy, restarted, or gone.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from speakerd import __version__, privileges, report, snapshot
+from speakerd import log as logging
+from speakerd.config.load import load
+from speakerd.config.sources import Sources
+from speakerd.control import Request, serve
+from speakerd.decide import Memo, decide
+from speakerd.kube.cluster import Cluster
+from speakerd.link import Ends, LinkFull, SightReader, WantedWriter
+from speakerd.model import Member, Observed, Plan, Problem, Snapshot
+from speakerd.settings import Settings
+
+log = structlog.get_logger()
+
+BEAT = 5.0
+"""Seconds between two signs of life to the supervisor, and between two looks at the settings files."""
+
+
+class Controller:
+    """Turns the latest observations into a plan and hands it to the sinks, whenever something changed."""
+
+    def __init__(self, ends: Ends, report_to: socket.socket, sources: Sources, settings: Settings) -> None:
+        self._ends = ends
+        self._report_to = report_to
+        self._settings = settings
+        self._sources = sources
+        self._stamp = sources.stamp()
+        self._reload_problems: tuple[Problem, ...] = ()
+        self._changed = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._cluster = Cluster(settings, settings.node.name, self._changed.set)
+        self._sight = SightReader(ends.into)
+        self._observed = Observed()
+        self._wanted = WantedWriter(ends)
+        self._snapshots = snapshot.Memo()
+        self._decisions = Memo()
+        self._snapshot: Snapshot | None = None
+        self._plan: Plan | None = None
+        self._since = time.time()
+        self._said = ""
+
+    async def run(self) -> None:
+        """Until SIGTERM; then the allocator's Lease is given up."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_reader(self._ends.bell.fileno(), self._rung)
+        self._rung()
+        tasks = [
+            loop.create_task(self._cluster.run(), name="cluster"),
+            loop.create_task(self._turn(), name="turn"),
+            loop.create_task(self._beat(), name="beat"),
+            loop.create_task(serve(Path(self._settings.paths.run) / "control.sock", self._answer), name="control"),
+            loop.create_task(self._stop.wait(), name="stop"),
+        ]
+        self._say("READY=1")
+        done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._cluster.resign()
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _turn(self) -> None:
+        """Gather, decide, apply; many changes at once are one turn."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            self._gather()
+            if self._snapshot is not None and self._snapshot.settled:
+                self._apply(self._snapshot)
+            self._tell()
+
+    def _gather(self) -> None:
+        cluster = self._cluster
+        stores = snapshot.Stores(
+            services=cluster.services.value,
+            slices=cluster.slices.value,
+            nodes=cluster.nodes.value,
+            members=cluster.members.value,
+            pools=cluster.pools.value,
+            advertisements=cluster.advertisements.value,
+            settled=cluster.settled,
+            ledger=cluster.writer.value if cluster.writer else None,
+        )
+        self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
+        if me := self._snapshot.nodes.get(self._settings.node.name):
+            cluster.be(me, Member(me.name, me.addresses, __version__))
+
+    def _apply(self, seen: Snapshot) -> None:
+        self._plan, self._decisions = decide(seen, self._decisions)
+        try:
+            self._wanted.apply(self._plan.wanted)
+        except LinkFull as fault:
+            log.error("link.full", what=str(fault))
+        if self._cluster.writer:
+            self._cluster.writer.apply(self._plan)
+
+    def _rung(self) -> None:
+        """The announcer shows something new."""
+        self._ends.bell.rung()
+        before, self._observed = self._observed, self._sight.observed()
+        self._log_changes(before)
+        self._changed.set()
+
+    def _log_changes(self, before: Observed) -> None:
+        me = self._settings.node.name
+        for ip, claim in self._observed.claims.items():
+            old = before.claims.get(ip)
+            if claim is old or (old and old.owner == claim.owner):
+                continue
+            if me in (claim.owner, old.owner if old else ""):
+                word = "vip.owned" if claim.owner == me else "vip.left"
+                log.info(word, ip=report.shown(ip), owner=claim.owner, epoch=claim.epoch, cause=claim.cause)
+        for each in self._observed.interfaces:
+            if each not in before.interfaces:
+                log.info("interface.changed", name=each.name, usable=each.usable, reason=each.reason)
+
+    async def _beat(self) -> None:
+        """Tell the supervisor that this process turns, and look whether a settings file was saved."""
+        while True:
+            self._say("beat")
+            if self._sources.stamp() != self._stamp:
+                self._reload()
+            await asyncio.sleep(BEAT)
+
+    def _reload(self) -> None:
+        """Read the settings anew; a bad file changes nothing and is visible."""
+        self._stamp = self._sources.stamp()
+        self._say(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        loaded = load(self._sources)
+        self._reload_problems = loaded.problems
+        for each in loaded.problems:
+            log.warning("settings.problem", where=each.object, what=each.message, remedy=each.remedy)
+        if loaded.settings is not None:
+            self._use(loaded.settings)
+        self._said = ""
+        self._changed.set()
+        self._say("READY=1")
+
+    def _use(self, settings: Settings) -> None:
+        """Take new settings; another cluster, name or folder means to begin again, while the announcer goes on."""
+        before, self._settings = self._settings, settings
+        logging.start(settings.log.level, settings.log.format)
+        if (before.node, before.paths, before.kubernetes) != (settings.node, settings.paths, settings.kubernetes):
+            log.info("settings.restart")
+            self._stop.set()
+        elif before != settings:
+            log.info("settings.reloaded")
+
+    def _say(self, text: str) -> None:
+        """To the supervisor: a beat, or lines for systemd; a full socket says the same."""
+        with suppress(BlockingIOError):
+            self._report_to.send(text.encode())
+
+    def _tell(self) -> None:
+        """Keep systemd's status line true."""
+        text = report.line(self._report())
+        if text != self._said:
+            self._said = text
+            self._say(f"STATUS={text}")
+
+    async def _answer(self, request: Request) -> object:
+        """What the control socket is asked for."""
+        if request.verb == "status":
+            return self._report()
+        return {"error": f"unknown verb {request.verb}"}
+
+    def _report(self) -> report.Report:
+        facts = self._observed.facts
+        cluster, plan = self._cluster, self._plan
+        told = report.Report(
+            node=report.NodeReport(self._settings.node.name, __version__, report.stamp(self._since)),
+            processes=report.ProcessesReport(
+                os.getppid(),
+                os.getpid(),
+                facts.pid,
+                facts.restarts,
+                facts.realtime,
+                facts.locked,
+            ),
+            api=self._api(),
+            configuration=report.ConfigurationReport(valid=True, digest="", pools=[], problems=[]),
+            allocator=cluster.election.holder,
+            interfaces=report.interfaces(self._observed),
+        )
+        if self._snapshot:
+            told.node.known = self._settings.node.name in self._snapshot.nodes
+            told.members = sorted(self._snapshot.members)
+            told.configuration = report.configuration(self._snapshot.config, self._reload_problems)
+        if plan:
+            told.services = report.services(plan)
+            told.vips = report.vips(plan, self._observed, time.time() - time.monotonic())
+        return told
+
+    def _api(self) -> report.ApiReport:
+        cluster = self._cluster
+        kinds = [
+            report.KindReport(each.kind.name, len(each.value), each.synced, each.absent) for each in cluster.reflectors
+        ]
+        told = report.ApiReport(kinds=kinds)
+        if cluster.problem:
+            told.error = str(cluster.problem)
+        if cluster.client and cluster.credentials:
+            told.server, told.credentials = cluster.credentials.server, cluster.credentials.source
+            told.connections = cluster.client.connections
+            told.error = next((each.error for each in cluster.reflectors if each.error), "")
+            told.connected = not told.error and cluster.settled
+            heard = cluster.client.heard
+            told.age = round(time.monotonic() - heard, 1) if heard else None
+        return told
+
+
+def run(ends: Ends, report_to: socket.socket, parent: int, sources: Sources, settings: Settings) -> None:
+    """The process, from the fork to SIGTERM."""
+    privileges.die_with(parent)
+    privileges.call_it("controller")
+    privileges.keep_only(privileges.NOTHING)
+    report_to.setblocking(False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.start(settings.log.level, settings.log.format)
+    asyncio.run(Controller(ends, report_to, sources, settings).run())

@@ -1,0 +1,130 @@
+"""What the kernel lets each process do: user, capabilities, memory, scheduling, and dying with its parent."""
+
+import ctypes
+import os
+import pwd
+import resource
+import signal
+from contextlib import suppress
+from enum import IntEnum
+from struct import Struct as Form
+
+# linux/prctl.h, linux/capability.h, sys/mman.h, bits/resource.h
+PR_SET_PDEATHSIG = 1
+PR_SET_KEEPCAPS = 8
+PR_SET_NAME = 15
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+CAPABILITY_VERSION_3 = 0x20080522
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
+RLIMIT_RTTIME = 15
+
+CAP_HEADER = Form("=Ii")
+CAP_DATA = Form("=6I")
+
+PRIORITY = 10
+"""SCHED_FIFO: above ordinary work, below the kernel's own threads."""
+RUNAWAY = 1_000_000
+"""Microseconds a real-time process may run without once waiting before the kernel stops it: the host comes first."""
+
+
+class Capability(IntEnum):
+    """linux/capability.h, the ones in use."""
+
+    NET_BIND_SERVICE = 10
+    NET_RAW = 13
+    IPC_LOCK = 14
+    SYS_NICE = 23
+
+
+SUPERVISOR = frozenset(Capability)
+ANNOUNCER = frozenset({Capability.NET_RAW, Capability.NET_BIND_SERVICE})
+NOTHING: frozenset[Capability] = frozenset()
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *arguments: object) -> None:
+    """A libc function that answers 0 for success. Raises OSError."""
+    if getattr(_libc, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def permitted() -> frozenset[Capability]:
+    """Which of our capabilities this process may use."""
+    header, data = (
+        ctypes.create_string_buffer(CAP_HEADER.pack(CAPABILITY_VERSION_3, 0)),
+        (ctypes.c_char * CAP_DATA.size)(),
+    )
+    _call("capget", header, data)
+    mask = CAP_DATA.unpack(data.raw)[1]
+    return frozenset(each for each in Capability if mask & 1 << each)
+
+
+def keep_only(wanted: frozenset[Capability]) -> None:
+    """Give up every capability but `wanted` (of those held), for ever."""
+    mask = sum(1 << each for each in wanted & permitted())
+    header = ctypes.create_string_buffer(CAP_HEADER.pack(CAPABILITY_VERSION_3, 0))
+    _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    with suppress(OSError):
+        _call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    _call(
+        "capset",
+        header,
+        ctypes.create_string_buffer(CAP_DATA.pack(mask, mask, 0, 0, 0, 0)),
+    )
+
+
+def identity(user: str) -> tuple[int, int] | None:
+    """(uid, gid) of `user`, or None where nobody has that name."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return None
+    return entry.pw_uid, entry.pw_gid
+
+
+def become(user: str) -> bool:
+    """From root to `user`, capabilities kept for `keep_only`; False where this is not root or nobody has that name."""
+    found = identity(user)
+    if os.getuid() != 0 or not found:
+        return False
+    _call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setgid(found[1])
+    os.setuid(found[0])
+    return True
+
+
+def die_with(parent: int) -> None:
+    """End this process when `parent` ends; ends it at once where that has happened already."""
+    _call("prctl", PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def call_it(name: str) -> None:
+    """The name `ps`, `top` and the kernel's log show for this process (15 bytes)."""
+    _call("prctl", PR_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
+
+
+def lock_memory() -> bool:
+    """Keep what is touched from now on in memory. ONFAULT: without it every shared page would be copied at once."""
+    try:
+        _call("mlockall", MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
+    except OSError:
+        return False
+    return True
+
+
+def real_time() -> int:
+    """Ask for real-time scheduling; the priority got, 0 where the host refuses."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(RLIMIT_RTTIME, (RUNAWAY, RUNAWAY))
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except OSError:
+        return 0
+    return PRIORITY

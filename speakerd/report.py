@@ -1,0 +1,209 @@
+"""What `speakerd status` tells: one look at the whole agent, as plain values for JSON; pure."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from msgspec import Struct, field
+
+from speakerd.model import Claim, Config, Interface, Observed, Plan, Problem, Vip, unpacked
+
+
+class NodeReport(Struct, rename="camel"):
+    """This node; `known`: a Node of that name exists; `since`: start of the controller (RFC 3339)."""
+
+    name: str
+    version: str
+    since: str
+    known: bool = False
+
+
+class ProcessesReport(Struct, rename="camel"):
+    """Process ids, and how the announcer runs; `missing`: what the host refused it."""
+
+    supervisor: int
+    controller: int
+    announcer: int = 0
+    announcer_restarts: int = 0
+    real_time_priority: int = 0
+    memory_locked: bool = False
+    missing: list[str] = []
+
+
+class KindReport(Struct, rename="camel"):
+    """One watched kind; `absent`: the API does not know it (its CRD is missing)."""
+
+    kind: str
+    objects: int
+    synced: bool
+    absent: bool
+
+
+class ApiReport(Struct, rename="camel"):
+    """The API server; `age`: seconds since it was last heard; `credentials`: where they came from."""
+
+    connected: bool = False
+    server: str = ""
+    credentials: str = ""
+    age: float | None = None
+    connections: int = 0
+    error: str = ""
+    kinds: list[KindReport] = []
+
+
+class ConfigurationReport(Struct, rename="camel"):
+    """Settings and resources; `reload_problems`: of a file that was saved but does not hold."""
+
+    valid: bool
+    digest: str
+    pools: list[str]
+    problems: list[Problem]
+    files: list[str] = []
+    reload_problems: list[Problem] = []
+
+
+class ServiceReport(Struct, rename="camel"):
+    """A Service of ours; `reason`: why it has no address, or not what it asked for."""
+
+    namespace: str
+    name: str
+    ips: list[str]
+    pool: str
+    reason: str = ""
+    message: str = ""
+
+
+class VipReport(Struct, rename="camel"):
+    """A VIP: who answers, since when, why; `here`: on which interfaces of this node; `reason`: why nobody does."""
+
+    ip: str
+    service: str
+    owner: str = ""
+    epoch: int = 0
+    since: str = ""
+    cause: str = ""
+    candidates: list[str] = []
+    interfaces: list[str] = []
+    mac: str = ""
+    reason: str = ""
+
+
+class InterfaceReport(Struct, rename="camel"):
+    """An interface of this node, and why it is not used."""
+
+    name: str
+    mac: str
+    carrier: bool
+    usable: bool
+    reason: str = ""
+
+
+class FindingReport(Struct, rename="camel"):
+    """Something that needs an operator."""
+
+    finding: str
+    severity: str
+    object: str
+    message: str
+    remedy: str
+
+
+class Report(Struct, rename="camel"):
+    """All that `status` tells."""
+
+    node: NodeReport
+    processes: ProcessesReport
+    api: ApiReport
+    configuration: ConfigurationReport
+    allocator: str = ""
+    members: list[str] = field(default_factory=list)
+    services: list[ServiceReport] = field(default_factory=list)
+    vips: list[VipReport] = field(default_factory=list)
+    interfaces: list[InterfaceReport] = field(default_factory=list)
+    findings: list[FindingReport] = field(default_factory=list)
+
+
+def stamp(seconds: float) -> str:
+    """RFC 3339, whole seconds, of wall-clock seconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def services(plan: Plan) -> list[ServiceReport]:
+    """Every Service of ours, by name."""
+    found = []
+    for key, given in sorted(plan.assignments.items()):
+        namespace, _, name = key.partition("/")
+        ips = [str(ip) for ip in given.ips]
+        found.append(ServiceReport(namespace, name, ips, given.pool, given.reason, given.message))
+    return found
+
+
+def interfaces(observed: Observed) -> list[InterfaceReport]:
+    """The interfaces as the kernel lists them."""
+    return [
+        InterfaceReport(each.name, each.mac.hex(":"), each.carrier, each.usable, each.reason)
+        for each in observed.interfaces
+    ]
+
+
+def vips(plan: Plan, observed: Observed, offset: float) -> list[VipReport]:
+    """Announced VIPs, then those nobody announces; `offset`: wall clock minus this host's monotonic clock."""
+    announced = [
+        _vip(vip, plan, observed.claims.get(vip.ip), _here(vip, observed), offset) for vip in plan.wanted.vips.values()
+    ]
+    refused = [
+        VipReport(str(ip), service, reason=reason)
+        for (service, ip), reason in plan.refused.items()
+        if ip.packed not in plan.wanted.vips
+    ]
+    return sorted([*announced, *refused], key=lambda each: (":" in each.ip, each.ip))
+
+
+def _vip(vip: Vip, plan: Plan, claim: Claim | None, here: Iterable[Interface], offset: float) -> VipReport:
+    candidates = [each.node for each in plan.wanted.candidate_sets[vip.candidates]]
+    found = VipReport(str(unpacked(vip.ip)), vip.service, candidates=candidates)
+    if claim:
+        found.owner, found.epoch, found.cause = claim.owner, claim.epoch, claim.cause
+        found.since = stamp(claim.since + offset)
+        used = list(here) if claim.owner == plan.wanted.me else []
+        found.interfaces = [each.name for each in used]
+        found.mac = used[0].mac.hex(":") if used else ""
+    return found
+
+
+def _here(vip: Vip, observed: Observed) -> list[Interface]:
+    """The interfaces of this node that carry `vip` when this node owns it."""
+    return [each for each in observed.interfaces if each.usable and (not vip.interfaces or each.name in vip.interfaces)]
+
+
+def line(report: Report) -> str:
+    """One line that tells all, for `systemctl status`."""
+    here = sum(each.owner == report.node.name for each in report.vips)
+    unserved = sum(not each.ips for each in report.services)
+    parts = [
+        f"{len(report.vips)} VIPs, {here} answered here",
+        f"{len(report.members)} members",
+        "API connected" if report.api.connected else f"API not reachable ({report.api.error or 'not asked yet'})",
+        f"allocator {report.allocator or 'none'}",
+    ]
+    if unserved:
+        parts.append(f"{unserved} Services wait for an address")
+    errors = sum(each.severity == "error" for each in report.findings)
+    if report.findings:
+        parts.append(f"{len(report.findings)} findings ({errors} errors): {report.findings[0].finding}")
+    return f"{report.node.name}: " + "; ".join(parts)
+
+
+def configuration(config: Config, problems: Iterable[Problem]) -> ConfigurationReport:
+    """What the cluster wants, and what was wrong with settings that were saved last."""
+    return ConfigurationReport(
+        valid=not any(each.severity == "error" for each in config.problems),
+        digest=config.digest,
+        pools=[each.name for each in config.pools],
+        problems=list(config.problems),
+        reload_problems=list(problems),
+    )
+
+
+def shown(ip: bytes) -> str:
+    """A packed address as text."""
+    return str(unpacked(ip))

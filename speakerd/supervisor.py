@@ -1,0 +1,261 @@
+"""The first process: forks announcer and controller, restarts what dies, speaks to systemd, and is in nobody's way.
+
+A plain poll loop, never a thread or an event loop, since it forks for as long as it lives. What the children share (the
+link) is made before the first fork, so one that is started again finds what its predecessor knew.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from speakerd import announcer, privileges
+from speakerd.link import Link
+from speakerd.log import Output
+from speakerd.sd_notify import Notifier
+
+USER = "speakerd"
+LOCK = "\0speakerd"
+"""Abstract socket, one per network namespace: two announcers on one host would answer against each other."""
+STEADY = 10.0
+"""Seconds a child must live for its next death to be a fresh start, not another of a series."""
+BACKOFF = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before the n-th restart of a series; the first is at once."""
+SILENCE = {"announcer": 15.0, "controller": 60.0}
+"""Seconds without a sign of life until a child counts as hung: three beats, and a list of 100,000 objects."""
+GOODBYE = 5.0
+"""Seconds the children have to end."""
+REPORT_BYTES = 4096
+
+Run = Callable[[socket.socket, int, int], None]
+
+
+class Child:
+    """One of the two processes: how to run it, and what became of it so far. `run` gets report, parent, restarts."""
+
+    def __init__(self, name: str, run: Run) -> None:
+        self.name = name
+        self._run = run
+        self.pid = 0
+        self.report: socket.socket | None = None
+        self.started = 0.0
+        self.heard = 0.0
+        self.restarts = 0
+        self.series = 0
+        self.due: float | None = 0.0
+
+    def start(self, now: float, others: list["Child"]) -> None:
+        """Fork it."""
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            for end in [mine, *(other.report for other in others if other.report)]:
+                end.close()
+            _child(self._run, theirs, parent, self.restarts)
+        theirs.close()
+        mine.setblocking(False)
+        self.report, self.started, self.heard, self.due = mine, now, now, None
+
+    def ended(self, now: float) -> None:
+        """It is gone: plan its restart."""
+        if self.report:
+            self.report.close()
+        self.series = 0 if now - self.started > STEADY else self.series + 1
+        self.restarts += 1
+        self.pid, self.report = 0, None
+        self.due = now + BACKOFF[min(self.series, len(BACKOFF) - 1)]
+
+    def kill(self, number: signal.Signals) -> None:
+        """Signal it, if it runs."""
+        if self.pid:
+            os.kill(self.pid, number)
+
+
+def _child(run: Run, report: socket.socket, parent: int, restarts: int) -> None:
+    """The child's whole life; whatever it raises is on standard error, and its exit code is 1."""
+    signal.set_wakeup_fd(-1)
+    code = 1
+    try:
+        run(report, parent, restarts)
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException:  # noqa: BLE001  nothing may return into the supervisor's loop
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)
+
+
+class Supervisor:
+    """Turns until SIGTERM or SIGINT; `children` in the order they start."""
+
+    def __init__(self, children: list[Child], notifier: Notifier, output: Output) -> None:
+        self._children = children
+        self._notifier = notifier
+        self._output = output
+        self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        self._fed = 0.0
+        self._looked = 0.0
+        self._stopping = False
+
+    def run(self) -> None:
+        """Until told to stop; then both children have ended."""
+        while not self._stopping:
+            now = time.monotonic()
+            self._excuse_pause(now)
+            self._start_due(now)
+            self._feed_watchdog(now)
+            self._end_hung(now)
+            self._wait(self._timeout(now))
+        self._end()
+
+    def _wait(self, timeout: float) -> None:
+        """Serve signals and reports for at most `timeout` seconds."""
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        reports = {child.report.fileno(): child for child in self._children if child.report}
+        for fileno in reports:
+            poll.register(fileno, select.POLLIN)
+        for fileno, _ in poll.poll(timeout * 1000):
+            if fileno == self._wakeup:
+                self._serve_signals()
+            else:
+                self._serve_report(reports[fileno])
+
+    def _serve_signals(self) -> None:
+        with suppress(BlockingIOError):
+            for number in os.read(self._wakeup, 256):
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    self._stopping = True
+                elif number == signal.SIGHUP:
+                    next(each for each in self._children if each.name == "controller").kill(signal.SIGHUP)
+        self._reap(time.monotonic())
+
+    def _reap(self, now: float) -> None:
+        with suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                for child in self._children:
+                    if child.pid == found[0]:
+                        self._say("process.ended", child, status=_ending(found[1]))
+                        child.ended(now)
+
+    def _serve_report(self, child: Child) -> None:
+        """Take what `child` says: a beat, or lines for systemd."""
+        with suppress(BlockingIOError, ConnectionError):
+            while child.report and (data := child.report.recv(REPORT_BYTES)):
+                child.heard = time.monotonic()
+                if data != b"beat":
+                    self._notifier.send(data.decode(errors="replace"))
+
+    def _excuse_pause(self, now: float) -> None:
+        """A host that slept must not blame its children for the silence."""
+        if self._looked and now - self._looked > min(SILENCE.values()):
+            for child in self._children:
+                child.heard = now
+        self._looked = now
+
+    def _start_due(self, now: float) -> None:
+        for child in self._children:
+            if child.due is not None and child.due <= now:
+                child.start(now, self._children)
+                if child.restarts:
+                    self._say(
+                        "process.restarted",
+                        child,
+                        pid=child.pid,
+                        restarts=child.restarts,
+                    )
+
+    def _feed_watchdog(self, now: float) -> None:
+        """Tell systemd that all three live, three times within its limit."""
+        alive = all(child.pid and now - child.heard < SILENCE[child.name] for child in self._children)
+        if self._notifier.watchdog and alive and now - self._fed >= self._notifier.watchdog / 3:
+            self._fed = now
+            self._notifier.send("WATCHDOG=1")
+
+    def _end_hung(self, now: float) -> None:
+        for child in self._children:
+            if child.pid and now - child.heard > SILENCE[child.name]:
+                self._say(
+                    "process.hung",
+                    child,
+                    pid=child.pid,
+                    silent=round(now - child.heard, 1),
+                )
+                child.kill(signal.SIGKILL)
+                child.heard = now
+
+    def _timeout(self, now: float) -> float:
+        """Seconds until a restart, the watchdog or a look at the children is due."""
+        due = [child.due - now for child in self._children if child.due is not None]
+        look = min(SILENCE.values()) / 2
+        return max(0.0, min([*due, look, self._notifier.watchdog / 3 or look]))
+
+    def _end(self) -> None:
+        """End the children, and wait for them."""
+        self._notifier.send("STOPPING=1")
+        for child in self._children:
+            child.kill(signal.SIGTERM)
+        until = time.monotonic() + GOODBYE
+        while any(child.pid for child in self._children) and (now := time.monotonic()) < until:
+            self._wait(until - now)
+        for child in self._children:
+            child.kill(signal.SIGKILL)
+
+    def _say(self, event: str, child: Child, **fields: object) -> None:
+        self._output.write({"event": event, "level": "warning", "process": child.name, **fields})
+
+
+def _ending(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"signal-{-code}" if code < 0 else f"exit-{code}"
+
+
+def locked() -> socket.socket | None:
+    """The lock that keeps a second speakerd off this host, or None where another has it."""
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        lock.bind(LOCK)
+    except OSError:
+        return None
+    return lock
+
+
+def prepare(folders: dict[Path, int]) -> None:
+    """Make the folders (path -> mode) for the user we will be. Raises OSError."""
+    owner = privileges.identity(USER) if os.getuid() == 0 else None
+    for path, mode in folders.items():
+        if not path.is_dir():
+            path.mkdir(parents=True)
+            path.chmod(mode)
+        if owner:
+            os.chown(path, *owner)
+
+
+def supervise(controller: Run, link: Link, output: Output) -> None:
+    """Run both children until told to stop."""
+
+    def announce(report: socket.socket, parent: int, restarts: int) -> None:
+        announcer.run(link.announcer(), report, parent, restarts)
+
+    children = [Child("controller", controller), Child("announcer", announce)]
+    notifier = Notifier(os.environ)
+    for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+        os.environ.pop(name, None)
+    privileges.become(USER)
+    privileges.keep_only(privileges.SUPERVISOR)
+    gc.collect()
+    gc.freeze()
+    Supervisor(children, notifier, output).run()
