@@ -1,0 +1,62 @@
+"""Run a bench: python -m tests.bench NAME [-o json] [--binary]; exit 0 also when a goal is missed."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+
+from speakerd.cli.terminal import Colour, coloured, paint, table
+from tests.bench.figures import Options, Outcome
+from tests.lab.agents import BINARY, CPYTHON
+
+BENCHES = {
+    "service": "a Service on the real control plane: address, announcement, 1,000 of them, CPU, memory",
+    "layer2": "ARP round trip beside the kernel's own, a storm, start, memory",
+    "responder": "ARP and NDP without a network: time a frame, random frames",
+    "decide": "one change among many Services",
+}
+WRONG_USAGE = 2
+
+
+def main() -> int:
+    """Run it and print what came out."""
+    parser = argparse.ArgumentParser(prog="bench", description="Measure speakerd.")
+    parser.add_argument("name", choices=BENCHES, help="; ".join(f"{name}: {what}" for name, what in BENCHES.items()))
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
+    parser.add_argument("--binary", action="store_true", help="the compiled speakerd alone (see ./dev build)")
+    args = parser.parse_args()
+    programs: dict[str, Sequence[str]] = {"cpython": CPYTHON} if not args.binary else {}
+    if Path(BINARY[0]).exists():
+        programs["binary"] = BINARY
+    if not programs:
+        sys.stderr.write(f"error: {BINARY[0]}: not there (run ./dev build)\n")
+        return WRONG_USAGE
+    run: Callable[[Options], Outcome] = import_module(f"tests.bench.{args.name}").run
+    outcome = run(Options(programs))
+    if args.output == "json":
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(outcome), indent=1).decode() + "\n")
+    else:
+        sys.stdout.write(rendered(outcome, colour=coloured()))
+    return 0
+
+
+def rendered(outcome: Outcome, *, colour: bool) -> str:
+    """Figures and goals as tables."""
+    figures = [[name, f"{value:g}"] for name, value in outcome["figures"].items()]
+    words = {True: paint("met", Colour.GREEN, on=colour), False: paint("missed", Colour.RED, on=colour)}
+    goals = [
+        [each["name"], f"{each['value']:g}", f"{each['goal']:g}", each["unit"], words[each["met"]]]
+        for each in outcome["goals"]
+    ]
+    parts = [
+        table(["FIGURE", "VALUE"], figures, colour=colour),
+        table(["GOAL", "VALUE", "AT MOST", "UNIT", "IS"], goals, colour=colour),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,206 @@
+"""How quickly the announcer answers ARP beside the kernel itself, what strangers' questions and many VIPs cost it."""
+
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from tests.bench.figures import Options, Outcome, at_most, quantile
+from tests.lab import net, objects
+from tests.lab.agents import PARTS, Agent, fleet
+from tests.lab.embedded import Embedded
+from tests.lab.frames import ETH_ARP, answers, who_has
+from tests.lab.net import Host, Lan, inside
+from tests.lab.steps import publish
+from tests.lab.waiting import eventually
+
+FIRST = IPv4Address("10.99.16.0")
+SIZES = (1, 100, 1000)
+ROUNDS, BATCH, PACED, PACE = 20, 100, 300, 0.01
+"""Back to back: questions by turns to kernel and VIP, in batches, so that a machine's moods hit both."""
+STORM_RATE, STORM_SECONDS = 20_000, 5.0
+STRANGERS = [str(IPv4Address("10.99.40.0") + number) for number in range(254)]
+STARTS = 5
+START_LIMIT = {"binary": 0.30, "cpython": 0.60}
+ANSWER_TIMEOUT = 0.5
+
+
+def run(options: Options) -> Outcome:
+    """Each program in turn, each on a LAN of its own."""
+    if lacking := net.missing():
+        raise SystemExit(f"error: bench: {lacking}")
+    outcome = Outcome(figures={}, goals=[])
+    with net.orderly():
+        for name, program in options.programs.items():
+            _round_trips_and_storm(name, program, outcome)
+            _starts(name, program, outcome)
+            _memory(name, program, outcome)
+    return outcome
+
+
+@contextmanager
+def _plane(nodes: int) -> Iterator[tuple[Lan, Embedded]]:
+    """A LAN with an API server and one pool for everything."""
+    with Lan(nodes) as lan, Embedded(lan) as plane:
+        plane.cluster.create(objects.pool("bench", f"{FIRST}-{FIRST + max(SIZES) - 1}"))
+        plane.cluster.create(objects.advertisement("bench"))
+        yield lan, plane
+
+
+def _grow(lan: Lan, plane: Embedded, size: int) -> None:
+    """As many Services as `size`, the last one answered; addresses are given from the lowest up."""
+    there = len(plane.cluster.every("Service", "default"))
+    for number in range(there, size):
+        publish(plane.cluster, f"many-{number}", lan.nodes)
+    for number in {0, size // 2, size - 1}:
+        eventually(partial(answers, lan.client, str(FIRST + number)), f"VIP {number} is answered", 60)
+
+
+def _round_trips_and_storm(name: str, program: Sequence[str], outcome: Outcome) -> None:
+    with _plane(1) as (lan, plane), fleet(lan, plane, program) as (agent,):
+        for size in (min(SIZES), max(SIZES)):
+            _grow(lan, plane, size)
+            _say(f"{name}: round trips with {size} VIPs")
+            _round_trips(name, lan, size, outcome)
+        _say(f"{name}: storm")
+        _storm(name, lan, agent, outcome)
+
+
+def _round_trips(name: str, lan: Lan, size: int, outcome: Outcome) -> None:
+    (node,) = lan.nodes
+    vip = str(FIRST + size - 1)
+    asker = Asker(lan.client)
+    kernel: list[float] = []
+    ours: list[float] = []
+    for _ in range(ROUNDS):
+        kernel += [asker.round_trip(node.ipv4) for _ in range(BATCH)]
+        ours += [asker.round_trip(vip) for _ in range(BATCH)]
+    paced_kernel, paced = _paced(asker, node.ipv4), _paced(asker, vip)
+    asker.close()
+    figures = {
+        "kernel": kernel,
+        "speakerd": ours,
+        "paced.kernel": paced_kernel,
+        "paced.speakerd": paced,
+    }
+    for word, values in figures.items():
+        for share in (0.5, 0.99):
+            figure = f"{name}.arp.{size}.{word}.p{share * 100:.0f}.us"
+            outcome["figures"][figure] = round(quantile(values, share) * 1e6, 1)
+    behind = (quantile(ours, 0.5) - quantile(kernel, 0.5)) * 1e6
+    outcome["goals"].append(at_most(f"{name}: ARP p50 behind the kernel's, {size} VIPs", behind, 40.0, "us"))
+
+
+def _paced(asker: "Asker", target: str) -> list[float]:
+    found = []
+    for _ in range(PACED):
+        time.sleep(PACE)
+        found.append(asker.round_trip(target))
+    return found
+
+
+class Asker:
+    """Puts broadcast questions on the LAN and takes the time until the answer; one socket, no thread."""
+
+    def __init__(self, host: Host) -> None:
+        with inside(host.namespace):
+            self._raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            self._raw.bind(("eth0", ETH_ARP))
+        self._raw.settimeout(ANSWER_TIMEOUT)
+        self._mac, self._host = self._raw.getsockname()[4], host
+
+    def round_trip(self, target: str) -> float:
+        """Seconds from question to answer. Raises TimeoutError."""
+        frame, wanted = who_has(self._mac, self._host.ipv4, target), IPv4Address(target).packed
+        start = time.perf_counter()
+        self._raw.send(frame)
+        while self._raw.recv(64)[28:32] != wanted:
+            pass
+        return time.perf_counter() - start
+
+    def storm(self, targets: Sequence[str], rate: int, seconds: float) -> int:
+        """Ask for each of `targets` in turn, `rate` times a second for `seconds`; how many questions went out."""
+        frames = [who_has(self._mac, self._host.ipv4, target) for target in targets]
+        start, sent = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - start) < seconds:
+            for _ in range(sent, int(elapsed * rate)):
+                self._raw.send(frames[sent % len(frames)])
+                sent += 1
+            time.sleep(0.0005)
+        return sent
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._raw.close()
+
+
+def _storm(name: str, lan: Lan, agent: Agent, outcome: Outcome) -> None:
+    """What questions for addresses that are nobody's cost the announcer."""
+    asker = Asker(lan.client)
+    pid = agent.pid("announcer")
+    start, before = time.perf_counter(), _ran(pid)
+    sent = asker.storm(STRANGERS, STORM_RATE, STORM_SECONDS)
+    elapsed, used = time.perf_counter() - start, _ran(pid) - before
+    asker.close()
+    outcome["figures"][f"{name}.storm.questions.per.s"] = round(sent / elapsed)
+    outcome["figures"][f"{name}.storm.cpu.percent"] = round(100 * used / elapsed, 2)
+    outcome["goals"].append(
+        at_most(f"{name}: CPU of the announcer in a storm", 100 * used / elapsed, 2.0, "% of a core")
+    )
+
+
+def _ran(pid: int) -> float:
+    """Seconds that a process was on a processor: finer than the ticks of /proc/PID/stat."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def _starts(name: str, program: Sequence[str], outcome: Outcome) -> None:
+    """From the start of the process until a VIP that is in the API is answered."""
+    _say(f"{name}: {STARTS} starts")
+    with _plane(1) as (lan, plane):
+        with fleet(lan, plane, program):
+            _grow(lan, plane, 1)
+        found = [_start(lan, plane, program) for _ in range(STARTS)]
+    outcome["figures"][f"{name}.start.p50.s"] = round(quantile(found, 0.5), 3)
+    outcome["figures"][f"{name}.start.max.s"] = round(max(found), 3)
+    limit = START_LIMIT[name]
+    outcome["goals"].append(at_most(f"{name}: process start to first answer, p50", quantile(found, 0.5), limit, "s"))
+
+
+def _start(lan: Lan, plane: Embedded, program: Sequence[str]) -> float:
+    (node,) = lan.nodes
+    agent = Agent(lan, node, plane, program)
+    start = time.perf_counter()
+    agent.start()
+    try:
+        eventually(lambda: answers(lan.client, str(FIRST), 0.005), "the VIP is answered again", 20)
+        return time.perf_counter() - start
+    finally:
+        agent.stop()
+
+
+def _memory(name: str, program: Sequence[str], outcome: Outcome) -> None:
+    """Of the processes of one node, by the number of Services; CPython's own code is shared with this very bench."""
+    for size in SIZES:
+        _say(f"{name}: memory with {size} Services")
+        with _plane(1) as (lan, plane), fleet(lan, plane, program) as (agent,):
+            _grow(lan, plane, size)
+            used = agent.memory()
+        for part in PARTS:
+            outcome["figures"][f"{name}.memory.{size}.{part}.rss.MiB"] = round(used[part].rss, 1)
+            outcome["figures"][f"{name}.memory.{size}.{part}.pss.MiB"] = round(used[part].pss, 1)
+        total = sum(each.pss for each in used.values())
+        outcome["figures"][f"{name}.memory.{size}.pss.MiB"] = round(total, 1)
+    outcome["goals"].append(
+        at_most(f"{name}: PSS of all processes, {SIZES[-1]} Services", total * 1.048576, 55.0, "MB")
+    )
+
+
+def _say(text: str) -> None:
+    """Progress, for who waits at a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text}\n")
