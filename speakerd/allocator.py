@@ -262,18 +262,18 @@ class Book:
 
 
 def assign(
-    services: Mapping[str, Service], config: Config, ledger: Ledger, book: Book
+    services: Mapping[str, Service], changed: Difference[str, Service], config: Config, ledger: Ledger, book: Book
 ) -> tuple[Mapping[str, Assignment], Book]:
-    """What every Service of ours is given; `book` is the last pass' or a new one, and is used up."""
-    if book.contested or (book.config is not config and book.config != config):
+    """What every Service of ours is given; `book` is the last pass' or a new one, and is used up.
+
+    `changed`: how `services` differ from those of the last pass; a new book takes them all.
+    """
+    if not book.services or book.contested or (book.config is not config and book.config != config):
         return _anew(services, config, ledger, book)
-    changed = difference(book.services, services)
-    if changed or ledger is not book.ledger:
-        fresh = not book.services
-        if book.turn(changed, ledger) and not fresh:
-            return _anew(services, config, ledger, book)
-    else:
+    if not changed and ledger is book.ledger:
         book.changed = set()
+    elif book.turn(changed, ledger):
+        return _anew(services, config, ledger, book)
     return book.assignments, book
 
 

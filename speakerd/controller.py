@@ -109,7 +109,7 @@ class Controller:
         try:
             self._wanted.apply(self._plan.wanted)
         except LinkFull as fault:
-            log.error("link.full", what=str(fault))
+            log.warning("link.full", what=str(fault))
         if self._cluster.writer:
             self._cluster.writer.apply(self._plan)
 

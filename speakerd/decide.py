@@ -39,7 +39,7 @@ def decide(snapshot: Snapshot, memo: Memo) -> tuple[Plan, Memo]:
     if snapshot.ledger is None:
         memo.plan = _looking_on(services, wanted, memo)
     else:
-        memo.plan = _allocating(snapshot, snapshot.ledger, wanted, memo)
+        memo.plan = _allocating(snapshot, snapshot.ledger, services, wanted, memo)
     return memo.plan, memo
 
 
@@ -52,10 +52,12 @@ def _wanted(snapshot: Snapshot, memo: Memo) -> Wanted:
     return Wanted(snapshot.me, memo.vips.rows, memo.vips.candidate_sets, members, snapshot.layer2)
 
 
-def _allocating(snapshot: Snapshot, ledger: Ledger, wanted: Wanted, memo: Memo) -> Plan:
+def _allocating(
+    snapshot: Snapshot, ledger: Ledger, services: Difference[str, Service], wanted: Wanted, memo: Memo
+) -> Plan:
     """The plan of the allocator."""
     memo.held = None
-    assignments, book = assign(snapshot.services, snapshot.config, ledger, memo.book)
+    assignments, book = assign(snapshot.services, services, snapshot.config, ledger, memo.book)
     memo.book = book
     events = memo.statuses.turn(snapshot.services, assignments, book.changed)
     lacking = ((book.services[key], ips) for key, ips in book.unreserved.items())

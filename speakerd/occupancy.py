@@ -1,6 +1,7 @@
 """Who has each place: by the statuses of Services, by Leases, and by what a pass of the allocator has chosen so far."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TypeVar
 
 from speakerd.model import IP, Reservation, Service, ServiceRef
@@ -28,16 +29,15 @@ class Occupancy:
         self.named: dict[str, tuple[int, ...]] = {}
         self.shown: dict[int, tuple[str, ...]] = {}
         self.chosen: dict[int, str] = {}
+        self._known: dict[int, Reservation] = {}
         self._seen: set[int] = set()
 
     def take_ledger(self, ledger: Ledger) -> tuple[dict[int, Reservation], dict[int, Reservation]]:
         """Replace the reservations; those gone and those new, by place (a replaced one is in both)."""
         if ledger is self.ledger:
             return {}, {}
-        seen = set(map(id, ledger.values()))
-        gone = {place(each.ip): each for each in self.ledger.values() if id(each) not in seen}
-        new = {place(each.ip): each for each in ledger.values() if id(each) not in self._seen}
-        self.ledger, self._seen = ledger, seen
+        gone, new = self._difference(ledger)
+        self.ledger = ledger
         for at, each in gone.items():
             del self.reservations[at]
             for ref in each.services or (NOBODY,):
@@ -47,6 +47,17 @@ class Occupancy:
             for ref in each.services or (NOBODY,):
                 enter(self.named, ref.key, at)
         return gone, new
+
+    def _difference(self, ledger: Ledger) -> tuple[dict[int, Reservation], dict[int, Reservation]]:
+        """As `take_ledger`. By identity, since addresses hash slowly; the newest stand last."""
+        seen = set(map(id, ledger.values()))
+        gone = [self._known.pop(each) for each in self._seen - seen]
+        unknown = seen - self._seen
+        new = islice((each for each in reversed([*ledger.values()]) if id(each) in unknown), len(unknown))
+        found = {place(each.ip): each for each in new}
+        self._known.update((id(each), each) for each in found.values())
+        self._seen = seen
+        return {place(each.ip): each for each in gone}, found
 
     def taken(self, at: int) -> bool:
         """Whether a status names it or a Lease reserves it."""

@@ -17,11 +17,11 @@ BLOCK = rf"{IPV4}/(3[0-2]|[12]?[0-9])|{IPV6}/(12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 BETWEEN = rf"{IPV4} *- *{IPV4}|{IPV6} *- *{IPV6}"
 ADDRESSES = rf"^ *({BLOCK}|{BETWEEN}) *$"
 """What `addresses.parse` takes, but for the order of a range and the fine print of IPv6."""
-ENTRIES = 4096
+ENTRIES = 1024
 """Of one list, so that the API server can bound what a rule costs; a pool of that many ranges is a mistake."""
 NAME_LENGTH = 253
 LABEL_LENGTH = 63
-ADDRESS_LENGTH = 100
+ADDRESS_LENGTH = 90
 """Two IPv6 addresses in full, a dash and spaces."""
 
 
@@ -106,7 +106,7 @@ def _advertisements() -> Schema:
             "interfaces": _names("Names of interfaces to announce on; absent: all that can.", 15),
         },
     )
-    columns = [
+    columns: list[Schema] = [
         {"name": "IPAddressPools", "type": "string", "jsonPath": ".spec.ipAddressPools"},
         {"name": "IPAddressPool Selectors", "type": "string", "jsonPath": ".spec.ipAddressPoolSelectors"},
         {"name": "Interfaces", "type": "string", "jsonPath": ".spec.interfaces"},

@@ -12,15 +12,13 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
-from speakerd.kube import body, lease, objects, reflector
+from speakerd.kube import lease, objects, reflector
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
-from speakerd.kube.objects import Lease
 from speakerd.kube.reflector import Reflector
-from speakerd.kube.writer import CONFLICT, CREATED, NOT_FOUND, OK, WriteError, Writer
+from speakerd.kube.writer import WriteError, Writer
 from speakerd.model import Member, Node
 from speakerd.settings import Settings
 
@@ -81,26 +79,26 @@ class Cluster:
         """Find the API, and stay with it until cancelled."""
         client = await self._client()
         self.client = client
-        self.writer = Writer(client, self._namespace, self.election.me, lambda: self.allocating, self._changed)
+        self.writer = writer = Writer(client, self._namespace, self.election.me, lambda: self.allocating, self._changed)
         try:
             async with asyncio.TaskGroup() as group:
                 for each in self.reflectors:
                     self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
                 watch = reflector.run(self.allocator, client, self._allocator_changed)
                 self._start(group, watch, "watch-allocator")
-                self._start(group, self._take_part(client), "election")
-                self._start(group, self._keep_record(), "member-record")
-                self._start(group, self.writer.run(), "writer")
+                self._start(group, self._take_part(writer), "election")
+                self._start(group, self._keep_record(writer), "member-record")
+                self._start(group, writer.run(), "writer")
         finally:
             client.close()
 
     async def resign(self) -> None:
         """Give the allocator's Lease up, so that the next one need not wait for it to run out."""
         write = self.election.farewell()
-        if write and self.client:
+        if write and self.writer:
             try:
-                await self._write_lease(self.client, write)
-            except Unreachable as fault:
+                await self.writer.hold(write)
+            except (Unreachable, WriteError) as fault:
                 log.warning("allocator.resign.failed", error=str(fault))
 
     @staticmethod
@@ -138,13 +136,13 @@ class Cluster:
             self._elect.set()
             self._changed()
 
-    async def _take_part(self, client: Client) -> None:
+    async def _take_part(self, writer: Writer) -> None:
         """Renew or take the Lease when it is time; learn the addresses' Leases upon taking it."""
         while True:
             now = time.monotonic()
             if write := self.election.step(now):
-                await self._attempt(client, write)
-            await self._follow()
+                await self._attempt(writer, write)
+            await self._follow(writer)
             due = self.election.deadline()
             self._elect.clear()
             try:
@@ -153,9 +151,9 @@ class Cluster:
             except TimeoutError:
                 continue
 
-    async def _attempt(self, client: Client, write: lease.Write) -> None:
+    async def _attempt(self, writer: Writer, write: lease.Write) -> None:
         try:
-            written = await self._write_lease(client, write)
+            written = await writer.hold(write)
         except (Unreachable, WriteError) as fault:
             log.warning("allocator.renew.failed", error=str(fault))
             written = None
@@ -165,47 +163,29 @@ class Cluster:
         else:
             self.election.seen(written, now, written=True)
 
-    async def _write_lease(self, client: Client, write: lease.Write) -> Lease | None:
-        """Send it; None where another was faster. Raises Unreachable, WriteError."""
-        payload = body.allocator_lease(self._namespace, write.resource_version, lease.spec(write, time.time()))
-        path = body.leases(self._namespace)
-        if write.resource_version:
-            answer = await client.request("PUT", f"{path}/{lease.NAME}", payload)
-        else:
-            answer = await client.request("POST", path, payload)
-        if answer.status == NOT_FOUND:
-            await client.request("POST", "/api/v1/namespaces", body.namespace(self._namespace))
-        if answer.status == CONFLICT:
-            return None
-        if answer.status not in (OK, CREATED):
-            raise WriteError(f"{answer.status} {answer.reason}")
-        return msgspec.json.decode(answer.body, type=Lease)
-
-    async def _follow(self) -> None:
+    async def _follow(self, writer: Writer) -> None:
         """Let the writer know whether this node allocates."""
-        if self.writer is None:
-            return
-        if not self.allocating and self.writer.value is not None:
+        if not self.allocating and writer.value is not None:
             log.info("allocator.lost", holder=self.election.holder)
-            self.writer.forget()
+            writer.forget()
             self._changed()
-        elif self.allocating and self.writer.value is None:
+        elif self.allocating and writer.value is None:
             try:
-                await self.writer.recall()
+                addresses = await writer.recall()
             except (Unreachable, WriteError) as fault:
                 log.warning("allocator.recall.failed", error=str(fault))
-                return
-            log.info("allocator.gained", addresses=len(self.writer.value or ()))
+            else:
+                log.info("allocator.gained", addresses=addresses)
 
-    async def _keep_record(self) -> None:
+    async def _keep_record(self, writer: Writer) -> None:
         """Write the member record when it changes, until it is there."""
         while True:
             await self._record_changed.wait()
             self._record_changed.clear()
-            if self.record is None or self.writer is None:
+            if self.record is None:
                 continue
             try:
-                await self.writer.record(*self.record)
+                await writer.record(*self.record)
             except (Unreachable, WriteError) as fault:
                 log.warning("member.record.failed", error=str(fault))
                 await asyncio.sleep(RECORD_AGAIN)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 import structlog
 
-from speakerd.kube import body
+from speakerd.kube import body, lease
 from speakerd.kube.client import Client, Response, Unreachable
 from speakerd.kube.objects import Lease, LeaseList
 from speakerd.model import (
@@ -83,8 +83,8 @@ class Writer:
                 group.create_task(self._work(), name=f"writer-{number}")
             group.create_task(self._tell(), name="writer-events")
 
-    async def recall(self) -> None:
-        """Read the Leases of all addresses: from here on this node is an allocator that knows them."""
+    async def recall(self) -> int:
+        """Read the Leases of all addresses, and how many: from here on this node is an allocator that knows them."""
         ledger: dict[IP, Reservation] = {}
         token = ""
         while True:
@@ -99,6 +99,7 @@ class Writer:
                 break
         self._ledger = ledger
         self._changed()
+        return len(ledger)
 
     def forget(self) -> None:
         """Another node is the allocator: start nothing more."""
@@ -111,7 +112,7 @@ class Writer:
         """Take the whole plan; what is under way, written already or resting after a failure is left alone."""
         if self._ledger is None:
             return
-        jobs: dict[str, Job] = {f"release {each.ip}": self._release(each) for each in plan.releases if each.uid}
+        jobs: dict[str, Job] = {f"release {each.ip}": self._release(each) for each in plan.releases}
         for write in plan.writes:
             if self._written.get(write.service.key) != write.service.resource_version:
                 jobs[write.service.key] = self._assign(write)
@@ -164,9 +165,18 @@ class Writer:
         kind: str = "application/json",
     ) -> Response:
         """A request of the allocator's, sent only while it surely is the allocator."""
-        if not self._may_write():
-            raise WriteError("no longer surely the allocator")
-        return await self._client.request(method, path, payload, kind)
+        return await self._client.request(method, path, payload, kind, guard=self._may_write)
+
+    async def _created(self, payload: bytes, guard: Callable[[], bool] | None = None) -> Response:
+        """The answer to creating a Lease; where our own namespace is what lacks, it is made where rights allow."""
+        path = body.leases(self._namespace)
+        answer = await self._client.request("POST", path, payload, guard=guard)
+        if answer.status != NOT_FOUND:
+            return answer
+        made = await self._client.request("POST", "/api/v1/namespaces", body.namespace(self._namespace))
+        if made.status == CREATED:
+            log.info("namespace.created", namespace=self._namespace)
+        return await self._client.request("POST", path, payload, guard=guard)
 
     def _assign(self, write: StatusWrite) -> Job:
         """Reserve the addresses, then write the status."""
@@ -197,11 +207,9 @@ class Writer:
             return self._ours(known, ref)
         self._note(ip, Reservation(ip, body.vip_lease_name(ip), "", "", (ref,)))
         path = body.leases(self._namespace)
-        answer = await self._send("POST", path, body.vip_lease(self._namespace, ip, ref))
+        answer = await self._created(body.vip_lease(self._namespace, ip, ref), self._may_write)
         if answer.status == CONFLICT:
             answer = await self._send("GET", f"{path}/{body.vip_lease_name(ip)}")
-        if answer.status == NOT_FOUND:
-            await self._make_namespace()
         if answer.status not in (OK, CREATED):
             self._note(ip, None)
             raise WriteError(f"Lease {body.vip_lease_name(ip)}: {answer.status} {answer.reason}")
@@ -221,18 +229,17 @@ class Writer:
         return False
 
     def _release(self, gone: Reservation) -> Job:
-        """Delete the Lease of an address nobody holds."""
+        """Delete the Lease of an address nobody holds; one that may or may not be there (no uid) is looked at first."""
 
         async def job() -> None:
             path = f"{body.leases(self._namespace)}/{gone.lease}"
-            answer = await self._send("DELETE", path, body.exactly(gone.uid, gone.resource_version))
-            if answer.status == CONFLICT:
+            answer = None
+            if gone.uid:
+                answer = await self._send("DELETE", path, body.exactly(gone.uid, gone.resource_version))
+            if answer is None or answer.status == CONFLICT:
                 answer = await self._send("GET", path)
                 if answer.status == OK:
-                    self._note(
-                        gone.ip,
-                        body.reservation(msgspec.json.decode(answer.body, type=Lease)),
-                    )
+                    self._note(gone.ip, body.reservation(msgspec.json.decode(answer.body, type=Lease)))
                     self._changed()
                     return
             if answer.status not in (OK, NOT_FOUND):
@@ -259,12 +266,6 @@ class Writer:
             ledger.pop(ip, None)
             self._ledger = ledger if found is None else ledger | {ip: found}
 
-    async def _make_namespace(self) -> None:
-        """Our own namespace, where rights allow; where not, the next write says what is missing."""
-        answer = await self._send("POST", "/api/v1/namespaces", body.namespace(self._namespace))
-        if answer.status == CREATED:
-            log.info("namespace.created", namespace=self._namespace)
-
     async def _tell(self) -> None:
         """Write events one after the other; one that fails is lost, for what it tells is in the status."""
         while True:
@@ -284,12 +285,24 @@ class Writer:
 
     async def record(self, node: Node, member: Member) -> None:
         """Create or bring up to date this node's member record. Raises Unreachable or WriteError."""
-        path = body.leases(self._namespace)
-        answer = await self._client.request("POST", path, body.member_lease(self._namespace, node, member))
+        answer = await self._created(body.member_lease(self._namespace, node, member))
         if answer.status == CONFLICT:
-            path = f"{path}/{body.member_lease_name(member.name)}"
+            path = f"{body.leases(self._namespace)}/{body.member_lease_name(member.name)}"
             answer = await self._client.request("PATCH", path, body.member_patch(node, member), MERGE_PATCH)
-        elif answer.status == NOT_FOUND:
-            await self._client.request("POST", "/api/v1/namespaces", body.namespace(self._namespace))
         if answer.status not in (OK, CREATED):
             raise WriteError(f"member record: {answer.status} {answer.reason}")
+
+    async def hold(self, write: lease.Write) -> Lease | None:
+        """Write the allocator's Lease; None where another was faster. Raises Unreachable or WriteError."""
+        spec = lease.spec(write, time.time())
+        payload = body.allocator_lease(self._namespace, write.resource_version, spec)
+        if write.resource_version:
+            path = f"{body.leases(self._namespace)}/{lease.NAME}"
+            answer = await self._client.request("PUT", path, payload)
+        else:
+            answer = await self._created(payload)
+        if answer.status in (CONFLICT, NOT_FOUND):
+            return None
+        if answer.status not in (OK, CREATED):
+            raise WriteError(f"{answer.status} {answer.reason}")
+        return msgspec.json.decode(answer.body, type=Lease)

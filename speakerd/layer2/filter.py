@@ -1,6 +1,6 @@
 """Classic BPF: the kernel drops what is not a question for one of our VIPs, so that foreign ARP costs nothing.
 
-Programs are built from merged ranges of addresses: a binary tree of comparisons, each pair of a conditional jump over an
+Programs are built from merged ranges of addresses: a binary tree of comparisons, each a conditional jump over an
 unconditional one, since a conditional jump reaches 255 instructions at most and an unconditional one any.
 """
 

@@ -69,10 +69,10 @@ class Story:
         kind = "dual stack" if len(families) > 1 else f"externalTrafficPolicy: {policy}"
         self._teller.step("Service", f"{name} created ({kind}, pods on {', '.join(pod.name for pod in pods)})")
         times = stopwatch.times(name)
-        who = owner(self._lan, times.addresses[0])
         self._teller.step(
             "address", f"{name} has {' and '.join(times.addresses)} after {times.addressed * 1000:.1f} ms"
         )
+        who = owner(self._lan, times.addresses[0])
         self._teller.step("announced", f"{who} said so on the LAN after {times.announced * 1000:.1f} ms")
         self._teller.figures |= {
             f"{name}.postMilliseconds": round(times.post * 1000, 2),

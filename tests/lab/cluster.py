@@ -110,7 +110,7 @@ class Cluster:
 
     def _established(self, name: str) -> bool:
         found = self.get("CustomResourceDefinition", name) or {}
-        conditions = found.get("status", {}).get("conditions", [])
+        conditions = found.get("status", {}).get("conditions") or []
         return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Object | None:

@@ -124,7 +124,8 @@ def test_a_run_that_goes_on_is_not_swept(lan: Lan) -> None:
 
 def _run() -> tuple[subprocess.Popen[str], str]:
     """A process that has built a LAN, and the names' beginning."""
-    code = "import signal; from tests.lab.net import *\nwith orderly(), Lan(1) as lan: print('up', flush=True); signal.pause()"
+    use = "from signal import pause; from tests.lab.net import Lan, orderly"
+    code = f"{use}\nwith orderly(), Lan(1): print('up', flush=True); pause()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout

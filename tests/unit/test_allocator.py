@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from speakerd.allocator import Book, assign
+from speakerd import allocator
+from speakerd.allocator import Book
+from speakerd.difference import difference
 from speakerd.model import (
     IP,
     Assignment,
@@ -23,6 +25,15 @@ from speakerd.model import (
     Service,
     ServiceRef,
 )
+
+
+def assign(
+    services: dict[str, Service], config: Config, ledger: dict[IP, Reservation], book: Book
+) -> tuple[dict[str, Assignment], Book]:
+    """A pass after the one that left `book`."""
+    found, book = allocator.assign(services, difference(book.services, services), config, ledger, book)
+    return dict(found), book
+
 
 V4, V6 = ip_address("10.96.0.1"), ip_address("fd96::1")
 

@@ -11,7 +11,7 @@ import pytest
 
 from speakerd.config.resources import Metadata
 from speakerd.kube import body
-from speakerd.kube.client import Client, Response, Unreachable
+from speakerd.kube.client import Client, Response, Unreachable, Withheld
 from speakerd.kube.objects import Lease
 from speakerd.kube.writer import Writer
 from speakerd.model import IP, Assignment, EventWrite, Plan, Reservation, Service, ServiceRef, StatusWrite, Wanted
@@ -32,12 +32,20 @@ class Api(Client):
         self.version = 100
 
     async def request(
-        self, method: str, path: str, payload: bytes | None = None, kind: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        kind: str = "application/json",
+        *,
+        guard: Callable[[], bool] | None = None,
     ) -> Response:
         del kind
         await asyncio.sleep(0)
+        if guard is not None and not guard():
+            raise Withheld(path)
         what = path.partition("?")[0].rpartition("/")[2]
-        sent = json.loads(payload) if payload else {}
+        sent = json.loads(body) if body else {}
         self.asked.append((method, sent.get("metadata", {}).get("name", what) if method == "POST" else what))
         if self.cut:
             self.cut -= 1

@@ -1,0 +1,188 @@
+"""`speakerd check`: whether settings files and Kubernetes objects hold, and what they come to."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE
+from speakerd.cli.terminal import Colour, coloured, paint, table
+from speakerd.config import document, file, manifests
+from speakerd.config.addresses import cidrs, shown
+from speakerd.config.document import Node
+from speakerd.config.example import example
+from speakerd.config.load import Loaded, load, settled
+from speakerd.config.resolve import resolve
+from speakerd.config.resources import Resources
+from speakerd.config.sources import Sources
+from speakerd.model import Config, Pool, Problem, Range
+from speakerd.settings import Settings
+
+BYTES = 32 << 20
+"""Of one input: the objects of a large cluster, and little enough to read in a minute."""
+NODES = 2_000_000
+"""Values of one input."""
+MOST = (1 << 63) - 1
+"""The largest count told, as MetalLB does: readers of JSON know 64 bits."""
+ELSEWHERE = "localhost"
+"""Node name while files are checked that may be another host's."""
+
+
+class PoolVerdict(Struct, frozen=True, rename="camel"):
+    """What an IPAddressPool comes to; counts are of addresses it may give out."""
+
+    name: str
+    cidrs: list[str]
+    auto_assign: bool
+    avoid_buggy_ips: bool = msgspec.field(name="avoidBuggyIPs")
+    priority: int
+    total: int
+    ipv4: int
+    ipv6: int
+    layer2: bool
+    bgp: bool
+
+
+class Verdict(Struct, frozen=True, rename="camel"):
+    """What `check -o json` prints."""
+
+    valid: bool
+    problems: tuple[Problem, ...]
+    pools: list[PoolVerdict]
+    peers: list[dict[str, object]] = []
+    bfd_profiles: list[dict[str, object]] = []
+    communities: list[dict[str, object]] = []
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options."""
+    parser.add_argument(
+        "-f",
+        "--file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="settings or Kubernetes objects, YAML or JSON, - is standard input; may be given again"
+        " (default: the settings of this host)",
+    )
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
+    parser.add_argument("--example", action="store_true", help="print a settings file with every key explained")
+    parser.epilog = "Example: kubectl get ipaddresspools,l2advertisements -A -o yaml | speakerd check -f -"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, print, and tell by the exit code."""
+    if args.example:
+        sys.stdout.write(example())
+        return FINE
+    verdict, config = checked_files(args.file) if args.file else checked_host(Sources(environ=os.environ))
+    if args.output == "json":
+        print(msgspec.json.format(msgspec.json.encode(verdict)).decode())
+    else:
+        print(rendered(verdict, config, colour=coloured()))
+    for problem in verdict.problems:
+        sys.stderr.write(line(problem, colour=coloured(sys.stderr)) + "\n")
+    if any(each.reason == document.UNREADABLE for each in verdict.problems):
+        return WRONG_USAGE
+    return FINE if verdict.valid else NOT_VALID
+
+
+def checked_host(sources: Sources) -> tuple[Verdict, Config]:
+    """The settings the agent of this host would read."""
+    return _judged(load(sources), Resources())
+
+
+def checked_files(names: Iterable[str]) -> tuple[Verdict, Config]:
+    """Settings (later over earlier, as drop-ins) and objects together."""
+    trees: list[Node] = []
+    problems: list[Problem] = []
+    for name in names:
+        parsed = _parsed(name)
+        trees += parsed.documents
+        problems += parsed.problems
+    loaded = settled([each for each in trees if not manifests.is_object(each)], (), ELSEWHERE)
+    namespace = (loaded.settings or Settings()).kubernetes.namespace
+    found = manifests.read([each for each in trees if manifests.is_object(each)], namespace)
+    return _judged(Loaded(loaded.settings, (*problems, *loaded.problems, *found.problems)), found.resources)
+
+
+def _parsed(name: str) -> document.Parsed:
+    where = "standard input" if name == "-" else name
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(BYTES + 1)
+        else:
+            with Path(name).open("rb") as opened:
+                data = opened.read(BYTES + 1)
+    except OSError as fault:
+        what = f"cannot be read: {fault.strerror}"
+        return document.Parsed(problems=(_unreadable(where, what, "check path and permissions"),))
+    if len(data) > BYTES:
+        return document.Parsed(problems=(_unreadable(where, f"larger than {BYTES >> 20} MiB", "split it"),))
+    return document.parse(data, where, NODES)
+
+
+def _unreadable(where: str, what: str, remedy: str) -> Problem:
+    return Problem(where, "", document.UNREADABLE, what, remedy)
+
+
+def _judged(loaded: Loaded, objects: Resources) -> tuple[Verdict, Config]:
+    own = file.resources(loaded.settings) if loaded.settings else Resources()
+    config = resolve(objects, own)
+    problems = (*loaded.problems, *config.problems)
+    specs = {each.metadata.name: each.spec.service_allocation for each in (*own.pools, *objects.pools)}
+    priorities = {name: each.priority if each else 0 for name, each in specs.items()}
+    pools = [_pool(each, config, priorities[each.name]) for each in config.pools]
+    return Verdict(not any(each.severity == "error" for each in problems), problems, pools), config
+
+
+def _pool(pool: Pool, config: Config, priority: int) -> PoolVerdict:
+    ipv4, ipv6 = (sum(_usable(r, pool) for r in pool.ranges if r.family == family) for family in (4, 6))
+    return PoolVerdict(
+        name=pool.name,
+        cidrs=[cidr for each in pool.ranges for cidr in cidrs(each)],
+        auto_assign=pool.auto_assign,
+        avoid_buggy_ips=pool.avoid_buggy,
+        priority=priority,
+        total=min(ipv4 + ipv6, MOST),
+        ipv4=ipv4,
+        ipv6=min(ipv6, MOST),
+        layer2=any(each.pools is None or pool.name in each.pools for each in config.advertisements),
+        bgp=False,
+    )
+
+
+def _usable(each: Range, pool: Pool) -> int:
+    """How many addresses the pool gives out of a range: without those that end in .0 or .255 where it avoids them."""
+    if not (pool.avoid_buggy and each.family == 4):
+        return each.size
+    zeros = (each.last >> 8) - (each.first - 1 >> 8)
+    full = (each.last + 1 >> 8) - (each.first >> 8)
+    return each.size - zeros - full
+
+
+def line(problem: Problem, *, colour: bool) -> str:
+    """`error: WHERE: WHAT (REMEDY)`."""
+    field = f" {problem.field}" if problem.field.startswith(("spec", "metadata")) else ""
+    shade = Colour.RED if problem.severity == "error" else Colour.YELLOW
+    head = paint(problem.severity, shade, on=colour)
+    return f"{head}: {problem.object}{field}: {problem.message} ({problem.remedy})"
+
+
+def rendered(verdict: Verdict, config: Config, *, colour: bool) -> str:
+    """For people: the verdict, and the pools."""
+    head = paint("valid", Colour.GREEN, on=colour) if verdict.valid else paint("not valid", Colour.RED, on=colour)
+    if not verdict.pools:
+        return f"{head}, no pools"
+    ranges = {each.name: each.ranges for each in config.pools}
+    rows = [_row(each, ranges[each.name]) for each in verdict.pools]
+    return f"{head}\n\n" + table(["POOL", "ADDRESSES", "COUNT", "AUTO ASSIGN", "LAYER 2"], rows, colour=colour)
+
+
+def _row(pool: PoolVerdict, ranges: Sequence[Range]) -> list[str]:
+    told = ", ".join(map(shown, ranges[:4])) + (f" and {len(ranges) - 4} more" if len(ranges) > 4 else "")
+    return [pool.name, told, str(pool.total), "yes" if pool.auto_assign else "no", "yes" if pool.layer2 else "no"]

@@ -1,0 +1,292 @@
+"""The decision is a function of the snapshot: it is at rest in its own outcome, and remembers only to be quick."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from speakerd.decide import Memo, decide
+from speakerd.model import (
+    IP,
+    Advertisement,
+    Candidate,
+    Config,
+    Endpoints,
+    Member,
+    Node,
+    Plan,
+    Pool,
+    Range,
+    Reason,
+    Reservation,
+    Service,
+    ServiceRef,
+    Snapshot,
+)
+
+FIRST = int(ip_address("10.0.0.0"))
+CONFIG = Config((Pool("p", (Range(4, FIRST, FIRST + 3),)),), (Advertisement("all"),))
+CLUSTER_IP = (ip_address("10.96.0.1"),)
+
+
+def ips(*texts: str) -> tuple[IP, ...]:
+    return tuple(map(ip_address, texts))
+
+
+def service(name: str, *held: str, **fields: object) -> Service:
+    """A Service of namespace ns that holds `held` of pool p."""
+    created = f"2026-01-01T00:00:0{name[-1]}Z"
+    plain = Service(f"ns/{name}", f"uid-{name}", "1", created, ours=True, cluster_ips=CLUSTER_IP)
+    return replace(plain, ips=ips(*held), pool="p" if held else "", **fields)
+
+
+def lease(ip: IP, *refs: ServiceRef) -> Reservation:
+    return Reservation(ip, f"speakerd-vip-{ip}", f"lease-{ip}", "1", refs)
+
+
+def world(services: Iterable[Service], ledger: Iterable[Reservation] = (), nodes: str = "ab") -> Snapshot:
+    every = {each.key: each for each in services}
+    return Snapshot(
+        me="a",
+        settled=True,
+        services=every,
+        endpoints={key: Endpoints(True, frozenset("a")) for key in every},
+        nodes={name: Node(name) for name in nodes},
+        members={name: Member(name) for name in nodes},
+        config=CONFIG,
+        ledger={each.ip: each for each in ledger},
+    )
+
+
+def carried_out(snapshot: Snapshot, plan: Plan) -> Snapshot:
+    """What the API shows once the plan is carried out: Leases and statuses as wanted."""
+    ledger = dict(snapshot.ledger or {})
+    services = dict(snapshot.services)
+    for write in plan.writes:
+        key, uid = write.service.key, write.service.uid
+        for ip in write.assignment.ips:
+            ledger.setdefault(ip, lease(ip, ServiceRef(key, uid)))
+        version = str(int(write.service.resource_version) + 1)
+        written = replace(write.service, ips=write.assignment.ips, pool=write.assignment.pool, resource_version=version)
+        services[key] = written
+        if not (written.ours or written.ips or written.pool):
+            del services[key]
+    for ip, ref in plan.adoptions:
+        ledger.setdefault(ip, lease(ip, ref))
+    for reservation in plan.releases:
+        del ledger[reservation.ip]
+    return replace(snapshot, services=services, ledger=ledger)
+
+
+def is_at_rest(plan: Plan) -> bool:
+    return not (plan.writes or plan.releases or plan.adoptions)
+
+
+def held(snapshot: Snapshot) -> dict[str, list[str]]:
+    return {each.name: [str(ip) for ip in each.ips] for each in snapshot.services.values()}
+
+
+def test_it_finds_no_write_left_in_its_own_outcome() -> None:
+    before = world([service("a1"), service("b2", "10.0.0.3"), service("c3", "10.0.0.3"), service("d4")])
+    plan, memo = decide(before, Memo())
+    after = carried_out(before, plan)
+    assert held(after) == {"a1": ["10.0.0.0"], "b2": ["10.0.0.3"], "c3": ["10.0.0.1"], "d4": ["10.0.0.2"]}
+    assert is_at_rest(decide(after, memo)[0])
+    assert is_at_rest(decide(after, Memo())[0])
+
+
+def test_the_oldest_service_is_written_first() -> None:
+    plan, _ = decide(world([service("c3"), service("a2"), service("b1")]), Memo())
+    assert [write.service.name for write in plan.writes] == ["b1", "a2", "c3"]
+
+
+def test_an_address_without_a_lease_is_adopted() -> None:
+    plan, _ = decide(world([service("a1", "10.0.0.2")]), Memo())
+    assert not plan.writes
+    assert plan.adoptions == ((ip_address("10.0.0.2"), ServiceRef("ns/a1", "uid-a1")),)
+
+
+def test_a_lease_is_released_only_when_the_status_no_longer_shows_the_address() -> None:
+    (ip,) = ips("10.0.0.2")
+    reserved = lease(ip, ServiceRef("ns/a1", "uid-a1"))
+    lapsed = replace(service("a1", "10.0.0.2"), ours=False, lapsed=True)
+    first = world([lapsed], [reserved])
+    plan, memo = decide(first, Memo())
+    assert [write.assignment.ips for write in plan.writes] == [()]
+    assert not plan.releases
+    second = replace(first, services={})
+    plan, memo = decide(second, memo)
+    assert plan.releases == (reserved,)
+    assert is_at_rest(decide(carried_out(second, plan), memo)[0])
+
+
+def test_a_lease_of_a_service_that_was_made_anew_is_released() -> None:
+    stale = lease(ip_address("10.0.0.0"), ServiceRef("ns/a1", "uid-of-before"))
+    plan, _ = decide(world([service("a1")], [stale]), Memo())
+    assert plan.releases == (stale,)
+    assert plan.assignments["ns/a1"].ips == ips("10.0.0.1")
+
+
+def test_who_waits_is_served_once_the_lease_of_a_deleted_service_is_gone() -> None:
+    holders = [service(f"a{i}", f"10.0.0.{i}") for i in range(4)]
+    leases = [lease(each.ips[0], ServiceRef(each.key, each.uid)) for each in holders]
+    plan, memo = decide(world([*holders, service("w5")], leases), Memo())
+    assert plan.assignments["ns/w5"].reason is Reason.NO_FREE_ADDRESS
+    deleted = world([*holders[:2], holders[3], service("w5")], leases)
+    plan, memo = decide(deleted, memo)
+    assert (plan.assignments["ns/w5"].ips, plan.releases) == ((), (leases[2],))
+    plan, memo = decide(carried_out(deleted, plan), memo)
+    assert plan.assignments["ns/w5"].ips == ips("10.0.0.2")
+
+
+def test_who_does_not_allocate_writes_nothing_and_shows_what_statuses_say() -> None:
+    looking_on = replace(world([service("a1"), service("b2", "10.0.0.1")]), ledger=None)
+    plan, memo = decide(looking_on, Memo())
+    assert is_at_rest(plan)
+    assert not plan.events
+    assert plan.assignments["ns/b2"].ips == ips("10.0.0.1")
+    plan, memo = decide(replace(looking_on, services={}), memo)
+    assert not plan.assignments
+    assert not is_at_rest(decide(world([service("a1")]), memo)[0])
+
+
+def test_until_everything_was_listed_what_was_wanted_stands() -> None:
+    plan, memo = decide(world([service("a1", "10.0.0.1"), service("b2")]), Memo())
+    blind = replace(world([]), settled=False)
+    later, memo = decide(blind, memo)
+    assert later.wanted is plan.wanted
+    assert later.assignments is plan.assignments
+    assert is_at_rest(later)
+    assert decide(blind, Memo())[0].wanted.vips == {}
+
+
+def test_vips_are_what_statuses_show_and_candidates_are_sorted() -> None:
+    plan, _ = decide(world([service("a1", "10.0.0.1")], nodes="cab"), Memo())
+    (vip,) = plan.wanted.vips.values()
+    assert (vip.ip, vip.service, vip.rank_by) == (b"\x0a\x00\x00\x01", "ns/a1", b"\x0a\x00\x00\x01")
+    assert plan.wanted.candidate_sets[vip.candidates] == tuple(map(Candidate, "abc"))
+    assert [member.name for member in plan.wanted.members] == ["a", "b", "c"]
+
+
+def test_all_addresses_of_a_service_rank_by_its_first() -> None:
+    both = service("a1", "10.0.0.1", "fd00::1")
+    plan, _ = decide(world([both]), Memo())
+    assert {vip.rank_by for vip in plan.wanted.vips.values()} == {both.ips[0].packed}
+
+
+def test_announce_none_gives_no_vips_and_still_allocates() -> None:
+    quiet = replace(world([service("a1", "10.0.0.1"), service("b2")]), announce=False)
+    plan, memo = decide(quiet, Memo())
+    assert not plan.wanted.vips
+    assert plan.assignments["ns/b2"].ips == ips("10.0.0.0")
+    assert decide(replace(quiet, announce=True), memo)[0].wanted.vips
+
+
+def test_an_address_two_statuses_show_is_announced_for_the_older_one() -> None:
+    plan, _ = decide(replace(world([service("a2", "10.0.0.1"), service("b1", "10.0.0.1")]), ledger=None), Memo())
+    (vip,) = plan.wanted.vips.values()
+    assert vip.service == "ns/b1"
+    assert plan.refused == {("ns/a2", ip_address("10.0.0.1")): Reason.ADDRESS_HELD}
+
+
+def test_unchanged_vips_stay_one_object_and_note_when_they_last_changed() -> None:
+    services = [service("a1", "10.0.0.1"), service("b2", "10.0.0.2")]
+    before = replace(world(services), row_version=5)
+    first, memo = decide(before, Memo())
+    rows = dict(first.wanted.vips)
+    changed = replace(services[1], local_policy=True)
+    second, memo = decide(replace(world([services[0], changed]), row_version=9), memo)
+    a, b = (ip_address(f"10.0.0.{i}").packed for i in (1, 2))
+    assert second.wanted.vips[a] is rows[a]
+    assert rows[b] is first.wanted.vips[b]
+    assert (second.wanted.vips[a].row_version, second.wanted.vips[b].row_version) == (5, 9)
+
+
+def test_a_refusal_goes_when_its_cause_goes() -> None:
+    snapshot = world([service("a1", "10.0.0.1")])
+    plan, memo = decide(replace(snapshot, endpoints={}), Memo())
+    assert plan.refused == {("ns/a1", ip_address("10.0.0.1")): Reason.NO_ENDPOINTS}
+    assert not plan.wanted.vips
+    plan, memo = decide(snapshot, memo)
+    assert not plan.refused
+    plan, memo = decide(replace(snapshot, nodes={}), memo)
+    assert list(plan.refused.values()) == [Reason.NO_CANDIDATE]
+    plan, memo = decide(replace(snapshot, services={}), memo)
+    assert not plan.refused
+
+
+def test_candidate_sets_out_of_use_do_not_pile_up() -> None:
+    names = [f"n{number}" for number in range(400)]
+    local = service("a1", "10.0.0.1", local_policy=True)
+    nodes = {name: Node(name) for name in names}
+    members = {name: Member(name) for name in names}
+    base = replace(world([local]), nodes=nodes, members=members)
+    memo = Memo()
+    for name in names:
+        snapshot = replace(base, endpoints={local.key: Endpoints(True, frozenset([name]))})
+        plan, memo = decide(snapshot, memo)
+        (vip,) = plan.wanted.vips.values()
+        assert plan.wanted.candidate_sets[vip.candidates] == (Candidate(name),)
+        assert len(plan.wanted.candidate_sets) < 100
+
+
+# ---- a decision with a memo ends where one without does
+
+a_service = st.builds(
+    lambda name, held, local, ours, version: replace(
+        service(name, *held, local_policy=local, ours=ours, lapsed=not ours), resource_version=str(version)
+    ),
+    st.sampled_from(["a1", "b1", "c2", "d3"]),
+    st.lists(st.sampled_from(["10.0.0.0", "10.0.0.1", "10.0.0.2"]), max_size=1),
+    st.booleans(),
+    st.sampled_from([True, True, False]),
+    st.integers(1, 9),
+)
+some_endpoints = st.dictionaries(
+    st.sampled_from(["ns/a1", "ns/b1", "ns/c2"]),
+    st.builds(Endpoints, st.booleans(), st.frozensets(st.sampled_from("abc"))),
+)
+some_nodes = st.dictionaries(
+    st.sampled_from("abc"), st.builds(Node, st.sampled_from("abc"), excluded=st.booleans())
+).map(lambda found: {name: replace(each, name=name) for name, each in found.items()})
+some_leases = st.dictionaries(
+    st.sampled_from(ips("10.0.0.0", "10.0.0.1")), st.sampled_from([ServiceRef("ns/a1", "uid-a1"), ServiceRef("x", "y")])
+).map(lambda found: {ip: lease(ip, ref) for ip, ref in found.items()})
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(a_service, max_size=4),
+            some_endpoints,
+            some_nodes,
+            st.one_of(st.none(), some_leases),
+            st.booleans(),
+        ),
+        max_size=6,
+    )
+)
+def test_a_memo_never_changes_the_plan(
+    history: list[tuple[list[Service], dict[str, Endpoints], dict[str, Node], dict[IP, Reservation] | None, bool]],
+) -> None:
+    memo = Memo()
+    for services, endpoints, nodes, ledger, announce in history:
+        snapshot = replace(
+            world(services, nodes="ab"), endpoints=endpoints, nodes=nodes, ledger=ledger, announce=announce
+        )
+        plan, memo = decide(snapshot, memo)
+        fresh, _ = decide(snapshot, Memo())
+        assert plan.assignments == fresh.assignments
+        assert plan.refused == fresh.refused
+        assert plan.writes == fresh.writes
+        assert set(plan.releases) == set(fresh.releases)
+        assert set(plan.adoptions) == set(fresh.adoptions)
+        assert resolved(plan) == resolved(fresh)
+
+
+def resolved(plan: Plan) -> dict[bytes, object]:
+    sets = plan.wanted.candidate_sets
+    return {raw: (replace(vip, candidates=0), sets[vip.candidates]) for raw, vip in plan.wanted.vips.items()}

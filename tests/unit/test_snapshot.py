@@ -1,0 +1,243 @@
+"""The one door in: what the API says becomes the model, and what did not change stays one object."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+import pytest
+from msgspec.structs import replace
+
+from speakerd import settings as settings_
+from speakerd.config.resources import IPAddressPool, IPAddressPoolSpec, Metadata
+from speakerd.kube import objects
+from speakerd.kube.objects import (
+    Endpoint,
+    EndpointConditions,
+    EndpointSlice,
+    Labelled,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    NodeAddress,
+    NodeCondition,
+    NodeStatus,
+    ServiceSpec,
+    ServiceStatus,
+)
+from speakerd.model import Endpoints, FamilyPolicy, Member, Node, Reason, Request, Service, Snapshot
+from speakerd.settings import Settings
+from speakerd.snapshot import Memo, Stores, build, endpoint_slice, node, request, service
+
+META = Metadata("web", "ns", "uid", "7", "2026-01-01T00:00:00Z")
+SPEC = ServiceSpec("LoadBalancer", cluster_ips=("10.96.0.1", "fd96::1"))
+
+
+def api_service(*ingress: str, metadata: Metadata = META, **spec: object) -> objects.Service:
+    entries = tuple(LoadBalancerIngress(ip) for ip in ingress)
+    return objects.Service(metadata, replace(SPEC, **spec), ServiceStatus(LoadBalancerStatus(entries)))
+
+
+def api_slice(name: str, of: str, *endpoints: Endpoint) -> EndpointSlice:
+    return EndpointSlice(Labelled(name, "ns", labels={"kubernetes.io/service-name": of} if of else {}), endpoints)
+
+
+def stores(**kinds: Mapping[str, object]) -> Stores:
+    return replace(Stores({}, {}, {}, {}, {}, {}, settled=True), **kinds)
+
+
+def test_a_service_is_read_whole() -> None:
+    annotations = {"metallb.io/ip-allocated-from-pool": "p", "metallb.io/address-pool": "q"}
+    found = api_service(
+        "10.0.0.1",
+        "",
+        metadata=replace(META, annotations=annotations),
+        external_traffic_policy="Local",
+        ip_family_policy="PreferDualStack",
+    )
+    assert service(found, "") == Service(
+        "ns/web",
+        "uid",
+        "7",
+        "2026-01-01T00:00:00Z",
+        ours=True,
+        local_policy=True,
+        cluster_ips=(ip_address("10.96.0.1"), ip_address("fd96::1")),
+        family_policy=FamilyPolicy.PREFER_DUAL,
+        ips=(ip_address("10.0.0.1"),),
+        pool="p",
+        request=Request(pool="q"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"), [("", "", True), ("x", "x", True), ("x", "", None), ("", "x", None)]
+)
+def test_only_services_of_our_class_are_ours(ours: str, theirs: str, expected: bool | None) -> None:
+    found = service(api_service(load_balancer_class=theirs), ours)
+    assert (found.ours if found else None) is expected
+
+
+def test_a_foreign_service_counts_while_it_holds_an_address() -> None:
+    found = service(api_service("10.0.0.1", load_balancer_class="theirs"), "")
+    assert found
+    assert (found.ours, found.lapsed) == (False, False)
+
+
+def test_another_type_counts_while_status_or_annotation_remember_us() -> None:
+    annotated = replace(META, annotations={"metallb.io/ip-allocated-from-pool": "p"})
+    for found in (api_service("10.0.0.1", type="ClusterIP"), api_service(metadata=annotated, type="NodePort")):
+        seen = service(found, "")
+        assert seen
+        assert (seen.ours, seen.lapsed) == (False, True)
+    assert service(api_service(type="ClusterIP"), "") is None
+
+
+def test_a_service_being_deleted_keeps_what_it_has_and_gets_nothing_new() -> None:
+    leaving = replace(META, deletion_timestamp="2026-01-02T00:00:00Z")
+    holder = service(api_service("10.0.0.1", metadata=leaving), "")
+    assert holder
+    assert holder.ours
+    assert service(api_service(metadata=leaving), "") is None
+
+
+def test_a_headless_service_has_no_cluster_ip() -> None:
+    found = service(api_service(cluster_ips=(), cluster_ip="None"), "")
+    assert found
+    assert found.cluster_ips == ()
+
+
+@pytest.mark.parametrize(
+    ("annotations", "ip", "expected"),
+    [
+        ({}, "", Request()),
+        ({}, "10.0.0.1", Request((ip_address("10.0.0.1"),))),
+        ({"metallb.io/loadBalancerIPs": "10.0.0.1"}, "", Request((ip_address("10.0.0.1"),))),
+        (
+            {"metallb.io/loadBalancerIPs": "fd00::1, 10.0.0.1"},
+            "",
+            Request((ip_address("fd00::1"), ip_address("10.0.0.1"))),
+        ),
+        ({"metallb.universe.tf/address-pool": "p"}, "", Request(pool="p")),
+        ({"metallb.io/address-pool": "", "metallb.universe.tf/address-pool": "p"}, "", Request()),
+        ({"metallb.universe.tf/allow-shared-ip": "key"}, "", Request(sharing_key="key")),
+        ({"metallb.io/loadBalancerIPs": "::ffff:10.0.0.1"}, "", Request((ip_address("10.0.0.1"),))),
+    ],
+)
+def test_requests_are_read_in_every_spelling(annotations: dict[str, str], ip: str, expected: Request) -> None:
+    assert request(annotations, ip) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "ip", "reason"),
+    [
+        ("10.0.0.1", "10.0.0.1", Reason.TWO_REQUESTS),
+        ("10.0.0", "", Reason.MALFORMED_ADDRESS),
+        ("10.0.0.1,", "", Reason.MALFORMED_ADDRESS),
+        ("", "host.example", Reason.MALFORMED_ADDRESS),
+        ("fe80::1%eth0", "", Reason.MALFORMED_ADDRESS),
+        ("10.0.0.1,10.0.0.2", "", Reason.BAD_COMBINATION),
+        ("10.0.0.1,fd00::1,fd00::2", "", Reason.BAD_COMBINATION),
+        ("," * 100_000, "", Reason.BAD_COMBINATION),
+    ],
+)
+def test_a_request_that_cannot_be_read_says_why(text: str, ip: str, reason: Reason) -> None:
+    found = request({"metallb.io/loadBalancerIPs": text, "metallb.io/address-pool": "p"}, ip)
+    assert (found.ips, found.pool, found.reason) == ((), "p", reason)
+    assert len(found.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("ready", "serving", "serves"),
+    [(None, None, True), (True, None, True), (False, True, True), (False, None, False), (False, False, False)],
+)
+def test_an_endpoint_serves_when_ready_or_serving_says_so(
+    ready: bool | None, serving: bool | None, serves: bool
+) -> None:
+    found = endpoint_slice(api_slice("s", "web", Endpoint(EndpointConditions(ready, serving), "a")))
+    assert found
+    assert found.endpoints == (Endpoints(True, frozenset("a")) if serves else Endpoints())
+
+
+def test_an_endpoint_without_a_node_serves_somewhere() -> None:
+    found = endpoint_slice(api_slice("s", "web", Endpoint()))
+    assert found
+    assert found.endpoints == Endpoints(True)
+    assert endpoint_slice(api_slice("s", "")) is None
+
+
+def test_a_node_is_excluded_by_label_and_unavailable_by_condition() -> None:
+    label = {"node.kubernetes.io/exclude-from-external-load-balancers": ""}
+    conditions = (NodeCondition("Ready", "False"), NodeCondition("NetworkUnavailable", "True"))
+    addresses = (NodeAddress("Hostname", "a"), NodeAddress("InternalIP", "192.0.2.1"))
+    found = node(objects.Node(Labelled("a", uid="u", labels=label), NodeStatus(conditions, addresses)))
+    assert found == Node("a", "u", excluded=True, network_unavailable=True, addresses=("192.0.2.1",))
+    assert node(objects.Node(Labelled("a"))) == Node("a")
+
+
+def test_the_slices_of_a_service_are_one_and_vanish_with_the_last() -> None:
+    one, two = api_slice("one", "web", Endpoint(node_name="a")), api_slice("two", "web", Endpoint(node_name="b"))
+    slices = {"ns/one": one, "ns/two": two}
+    seen, memo = build(stores(slices=slices), Settings(), Memo())
+    settings = memo.settings
+    assert seen.endpoints == {"ns/web": Endpoints(True, frozenset("ab"))}
+    slices["ns/two"] = api_slice("two", "other", Endpoint(node_name="b"))
+    seen, memo = build(stores(slices=slices), settings, memo)
+    assert seen.endpoints == {"ns/web": Endpoints(True, frozenset("a")), "ns/other": Endpoints(True, frozenset("b"))}
+    slices.clear()
+    seen, memo = build(stores(slices=slices), settings, memo)
+    assert not seen.endpoints
+
+
+def test_members_are_known_by_the_node_they_record() -> None:
+    lease = objects.Lease(replace(META, name="speakerd-node-a"), objects.LeaseSpec(holder_identity="a"))
+    seen, _ = build(stores(members={"ns/speakerd-node-a": lease}), Settings(), Memo())
+    assert seen.members == {"a": Member("a")}
+
+
+def test_pools_of_file_and_cluster_are_one_configuration() -> None:
+    in_file = settings_.FilePool(name="f", addresses=("10.1.0.0/24",))
+    pool = IPAddressPool(replace(META, name="c"), IPAddressPoolSpec(("10.2.0.0/24",)))
+    settings = Settings(address_pools=(in_file,))
+    seen, memo = build(stores(), settings, Memo())
+    assert [each.name for each in seen.config.pools] == ["f"]
+    seen, memo = build(stores(pools={"ns/c": pool}), settings, memo)
+    assert [each.name for each in seen.config.pools] == ["c", "f"]
+    again, memo = build(stores(pools={"ns/c": pool}), settings, memo)
+    assert again.config is seen.config
+
+
+def both(first: str, second: str) -> tuple[Snapshot, Snapshot]:
+    """Two looks at a store whose Service `two` was changed in place in between."""
+    services = {f"ns/{n}": api_service(first, metadata=replace(META, name=n)) for n in ("one", "two")}
+    slices = {"ns/s": api_slice("s", "one", Endpoint(node_name="a"))}
+    kinds: dict[str, Mapping[str, object]] = {"services": services, "slices": slices}
+    kinds["nodes"] = {"a": objects.Node(Labelled("a"))}
+    settings = Settings()
+    before, memo = build(stores(**kinds), settings, Memo())
+    services["ns/two"] = api_service(second, metadata=replace(META, name="two"))
+    after, _ = build(stores(**kinds), settings, memo)
+    return before, after
+
+
+def test_what_did_not_change_stays_one_object() -> None:
+    before, after = both("10.0.0.1", "10.0.0.2")
+    assert after.services["ns/one"] is before.services["ns/one"]
+    assert after.services["ns/two"] != before.services["ns/two"]
+    assert after.endpoints is before.endpoints
+    assert after.nodes is before.nodes
+    assert after.config is before.config
+
+
+def test_a_snapshot_does_not_change_when_the_store_does() -> None:
+    before, _ = both("10.0.0.1", "10.0.0.2")
+    assert before.services["ns/two"].ips == (ip_address("10.0.0.1"),)
+
+
+def test_equal_objects_are_no_change() -> None:
+    before, after = both("10.0.0.1", "10.0.0.1")
+    assert after.services is before.services
+
+
+def test_settings_are_carried_into_the_snapshot() -> None:
+    settings = Settings(node=settings_.Node("me"), announce="none", layer2=settings_.Layer2(refresh=5.0))
+    seen, _ = build(replace(stores(), settled=False, row_version=9), settings, Memo())
+    assert (seen.me, seen.announce, seen.layer2.refresh) == ("me", False, 5.0)
+    assert (seen.settled, seen.row_version, seen.ledger) == (False, 9, None)
