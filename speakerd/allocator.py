@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from speakerd.difference import Difference, difference
+from speakerd.difference import Difference, Draft, difference
 from speakerd.model import IP, Assignment, Config, Family, Reason, Reservation, Service
 from speakerd.occupancy import Ledger, Occupancy, enter, strike
 from speakerd.search import address, family, place
@@ -34,7 +34,7 @@ class Book:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
         self.services: dict[str, Service] = {}
-        self.assignments: dict[str, Assignment] = {}
+        self.assignments: Mapping[str, Assignment] = {}
         self.changed: set[str] = set()
         self.idle: dict[int, Reservation] = {}
         self.unreserved: dict[str, tuple[IP, ...]] = {}
@@ -42,6 +42,7 @@ class Book:
         self._grounds = grounds(self.config)
         self._occupancy = Occupancy()
         self._standings: dict[str, Standing] = {}
+        self._draft: Draft[str, Assignment] = Draft()
         self._kept: dict[int, str] = {}
         self._queue: list[Rank] = []
         self._choices: dict[str, Places] = {}
@@ -55,7 +56,6 @@ class Book:
 
     def turn(self, services: Difference[str, Service], ledger: Ledger) -> bool:
         """Take what changed and bring everything up to date; whether two Services turn out to hold one address."""
-        self.assignments = dict(self.assignments)
         self.changed = set(services)
         self._since = LAST
         touched = self._take_ledger(ledger)
@@ -66,6 +66,7 @@ class Book:
         for at in touched:
             self._settle(at)
         self._serve()
+        self.assignments = self._draft.publish()
         self._audit(touched)
         return self.contested
 
@@ -86,7 +87,7 @@ class Book:
         before = self._standings.pop(key, None)
         if before is None:
             return touched
-        del self.assignments[key]
+        self._draft.drop(key)
         for at in map(place, before.keeps.ips):
             if self._kept.get(at) == key:
                 del self._kept[at]
@@ -134,7 +135,7 @@ class Book:
         """Enter what `service` keeps, and queue it where it looks for more."""
         key = service.key
         self._standings[key] = now
-        self.assignments[key] = now.keeps
+        self._draft.put(key, now.keeps)
         self._kept.update(dict.fromkeys(map(place, now.keeps.ips), key))
         if now.wish is not None:
             self._choices[key] = ()
@@ -175,8 +176,8 @@ class Book:
             self._choices[key] = places
             for at in places:
                 chosen[at] = key
-            if assignment != self.assignments[key]:
-                self.assignments[key] = assignment
+            if assignment != self._draft.get(key):
+                self._draft.put(key, assignment)
                 self.changed.add(key)
 
     def _choose(self, key: str, failed: dict[Wish, Assignment]) -> tuple[Assignment, Places]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from speakerd.allocator import Book, assign
-from speakerd.difference import Difference, difference
+from speakerd.difference import Difference, Draft, difference
 from speakerd.model import Assignment, Member, Plan, Service, ServiceRef, Snapshot, Wanted
 from speakerd.occupancy import Ledger
 from speakerd.status import Statuses
@@ -23,7 +23,7 @@ class Memo:
         self.vips = Vips()
         self.members: Mapping[str, Member] = {}
         self.plan = Plan({}, Wanted("", {}))
-        self.held: dict[str, Assignment] | None = None
+        self.held: Draft[str, Assignment] | None = None
         self.book = Book()
         self.statuses = Statuses()
 
@@ -75,12 +75,13 @@ def _allocating(
 def _looking_on(services: Difference[str, Service], wanted: Wanted, memo: Memo) -> Plan:
     """The plan of a node that does not allocate: assignments are what the statuses say."""
     if memo.held is None:
-        memo.book, memo.statuses, memo.held = Book(), Statuses(), {}
+        memo.book, memo.statuses, memo.held = Book(), Statuses(), Draft()
         services = difference({}, memo.services)
-    if services:
-        held = dict(memo.held)
-        for key in services:
-            held.pop(key, None)
-        ours = (service for service in services.put.values() if service.ours)
-        memo.held = held | {service.key: Assignment(service.ips, service.pool) for service in ours}
-    return Plan(memo.held, wanted, refused=memo.vips.refused)
+    for key in services.gone:
+        memo.held.drop(key)
+    for key, service in services.put.items():
+        if service.ours:
+            memo.held.put(key, Assignment(service.ips, service.pool))
+        else:
+            memo.held.drop(key)
+    return Plan(memo.held.publish(), wanted, refused=memo.vips.refused)

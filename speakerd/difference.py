@@ -1,4 +1,4 @@
-"""What differs between two mappings, by identity: so that a cycle costs what changed and not what there is."""
+"""Mappings as values: what differs between two, and drafts of the next one; so that a cycle costs what changed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
@@ -32,3 +32,35 @@ def difference(before: Mapping[K, V], after: Mapping[K, V]) -> Difference[K, V]:
     if len(before) + added == len(after):
         return Difference(put)
     return Difference(put, tuple(key for key in before if key not in after))
+
+
+class Draft(Generic[K, V]):
+    """A mapping in the making. What was published never changes: the first write after it goes to a copy."""
+
+    def __init__(self) -> None:
+        self._value: dict[K, V] = {}
+        self._published = True
+
+    def publish(self) -> Mapping[K, V]:
+        """The mapping as it is now; the same object as long as nothing was written."""
+        self._published = True
+        return self._value
+
+    def get(self, key: K) -> V | None:
+        """The value under `key`, if any."""
+        return self._value.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        """Set a value; one that is equal to the old one leaves the old one in place."""
+        if key not in self._value or self._value[key] != value:
+            self._own()[key] = value
+
+    def drop(self, key: K) -> None:
+        """Take a key out, if it is there."""
+        if key in self._value:
+            del self._own()[key]
+
+    def _own(self) -> dict[K, V]:
+        if self._published:
+            self._value, self._published = dict(self._value), False
+        return self._value

@@ -1,4 +1,4 @@
-"""The closed list of findings: what can be wrong with a running node, how grave, what it breaks, and the remedy; pure."""
+"""The closed list of findings: what can be wrong with a running node, how grave, what it breaks, the remedy; pure."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -10,7 +10,7 @@ from speakerd import settings as settings_
 from speakerd.config import file
 from speakerd.config.resolve import resolve
 from speakerd.config.resources import Resources
-from speakerd.difference import difference
+from speakerd.difference import Draft, difference
 from speakerd.kube import body, objects
 from speakerd.model import (
     IP,
@@ -57,35 +57,31 @@ class Stores(Struct, frozen=True):
 
 
 class View(Generic[S, M]):
-    """A store, converted; the store may be changed in place, `value` is another object whenever it differs."""
+    """A store, converted. The store may be changed in place; what `turn` gives is another object when it differs."""
 
     def __init__(self, convert: Callable[[S], M | None]) -> None:
         self._convert = convert
-        self._seen: Mapping[str, S] = {}
-        self.value: Mapping[str, M] = {}
+        self._seen: dict[str, S] = {}
+        self._draft: Draft[str, M] = Draft()
 
     def turn(self, store: Mapping[str, S]) -> Mapping[str, M]:
         """The store's objects as of now; those of no interest (None) left out."""
         changed = difference(self._seen, store)
-        if not changed:
-            return self.value
-        self._seen = dict(store)
-        made = {key: self._convert(each) for key, each in changed.put.items()} | dict.fromkeys(changed.gone)
-        new = {key: each for key, each in made.items() if self.value.get(key) != each}
-        if new:
-            self.value = _merged(self.value, new)
-        return self.value
+        for key in changed.gone:
+            del self._seen[key]
+            self._draft.drop(key)
+        for key, each in changed.put.items():
+            self._seen[key] = each
+            put_or_drop(self._draft, key, self._convert(each))
+        return self._draft.publish()
 
 
-def _merged(before: Mapping[str, M], new: Mapping[str, M | None]) -> Mapping[str, M]:
-    """`before` with what is new in it, and without what is None."""
-    value = dict(before)
-    for key, each in new.items():
-        if each is None:
-            value.pop(key, None)
-        else:
-            value[key] = each
-    return value
+def put_or_drop(draft: Draft[str, M], key: str, value: M | None) -> None:
+    """Write `value` to the draft; None takes the key out."""
+    if value is None:
+        draft.drop(key)
+    else:
+        draft.put(key, value)
 
 
 class Slice(Struct, frozen=True):
@@ -109,7 +105,7 @@ class Memo:
         self.advertisements = View[objects.L2Advertisement, objects.L2Advertisement](lambda found: found)
         self.shares: Mapping[str, Slice] = {}
         self.by_service: dict[str, dict[str, Endpoints]] = {}
-        self.endpoints: Mapping[str, Endpoints] = {}
+        self.endpoints: Draft[str, Endpoints] = Draft()
         self.records: Mapping[str, Member] = {}
         self.members: Mapping[str, Member] = {}
         self.resources = Resources()
@@ -140,8 +136,6 @@ def _endpoints(stores: Stores, memo: Memo) -> Mapping[str, Endpoints]:
     """The EndpointSlices of each Service in one."""
     before, memo.shares = memo.shares, memo.slices.turn(stores.slices)
     changed = difference(before, memo.shares)
-    if not changed:
-        return memo.endpoints
     touched = set()
     for key in changed:
         if key in before:
@@ -150,20 +144,19 @@ def _endpoints(stores: Stores, memo: Memo) -> Mapping[str, Endpoints]:
     for key, share in changed.put.items():
         touched.add(share.service)
         memo.by_service.setdefault(share.service, {})[key] = share.endpoints
-    memo.endpoints = _merged(memo.endpoints, {name: _united(memo, name) for name in touched})
-    return memo.endpoints
+    for name in touched:
+        put_or_drop(memo.endpoints, name, _united(memo, name))
+    return memo.endpoints.publish()
 
 
 def _united(memo: Memo, name: str) -> Endpoints | None:
-    """A Service's endpoints; the object of before where they are the same."""
+    """A Service's endpoints, or None where no slice is left."""
     parts = memo.by_service[name].values()
     if not parts:
         del memo.by_service[name]
         return None
     somewhere = any(each.somewhere for each in parts)
-    united = Endpoints(somewhere, frozenset().union(*(each.nodes for each in parts)))
-    before = memo.endpoints.get(name)
-    return before if before == united else united
+    return Endpoints(somewhere, frozenset().union(*(each.nodes for each in parts)))
 
 
 def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from speakerd import advertise
 from speakerd.advertise import Announcement, Eligible, Reach
-from speakerd.difference import Difference, difference
+from speakerd.difference import Difference, Draft, difference
 from speakerd.model import IP, Candidate, Config, Endpoints, Member, Node, Reason, Service, Snapshot, Vip, packed
 
 SPARE_SETS = 64
@@ -23,9 +23,11 @@ class Vips:
     """
 
     def __init__(self) -> None:
-        self.rows: dict[bytes, Vip] = {}
-        self.refused: dict[tuple[str, IP], Reason] = {}
+        self.rows: Mapping[bytes, Vip] = {}
+        self.refused: Mapping[tuple[str, IP], Reason] = {}
         self.candidate_sets: tuple[tuple[Candidate, ...], ...] = ()
+        self._rows: Draft[bytes, Vip] = Draft()
+        self._refused: Draft[tuple[str, IP], Reason] = Draft()
         self._numbers: dict[tuple[Candidate, ...], int] = {}
         self._limit = SPARE_SETS
         self._shown: dict[IP, tuple[str, ...]] = {}
@@ -45,14 +47,12 @@ class Vips:
         concerned = {*services, *(key for key in endpoints if key in self._ips)}
         if self._conditions(snapshot):
             concerned |= snapshot.services.keys() | self._ips.keys()
-        if not concerned:
-            return
-        self.rows, self.refused = dict(self.rows), dict(self.refused)
         touched = {ip for key in concerned for ip in self._list(key, snapshot)}
         for ip in touched:
             self._show(ip, snapshot)
         if len(self.candidate_sets) > self._limit:
             self._renumber()
+        self.rows, self.refused = self._rows.publish(), self._refused.publish()
 
     def _conditions(self, snapshot: Snapshot) -> bool:
         """Whether what concerns every address has changed."""
@@ -76,7 +76,7 @@ class Vips:
         if now:
             self._ips[key] = now
         for ip in before:
-            self.refused.pop((key, ip), None)
+            self._refused.drop((key, ip))
             if ip not in now:
                 self._shown[ip] = tuple(each for each in self._shown[ip] if each != key)
         for ip in now:
@@ -89,28 +89,28 @@ class Vips:
         holders = sorted(map(snapshot.services.__getitem__, self._shown[ip]), key=lambda each: (each.created, each.key))
         if not holders:
             del self._shown[ip]
-            self.rows.pop(packed(ip), None)
+            self._rows.drop(packed(ip))
             return
         oldest, *others = holders
         for other in others:
-            self.refused[other.key, ip] = Reason.ADDRESS_HELD
+            self._refused.put((other.key, ip), Reason.ADDRESS_HELD)
         endpoints = snapshot.endpoints.get(oldest.key, NOWHERE)
         match advertise.layer2(oldest, ip, endpoints, self._eligible, self._reach):
             case Announcement() as announcement:
-                self.refused.pop((oldest.key, ip), None)
+                self._refused.drop((oldest.key, ip))
                 self._write(ip, oldest, announcement, snapshot.row_version)
             case reason:
-                self.refused[oldest.key, ip] = reason
-                self.rows.pop(packed(ip), None)
+                self._refused.put((oldest.key, ip), reason)
+                self._rows.drop(packed(ip))
 
     def _write(self, ip: IP, service: Service, announcement: Announcement, version: int) -> None:
         """Write a row, unless it says so already: its version is of the time it last changed."""
         raw, rank_by = packed(ip), packed(service.ips[0])
         number = self._number(announcement.candidates)
         row = Vip(raw, service.key, rank_by, number, announcement.interfaces, version)
-        before = self.rows.get(raw)
+        before = self._rows.get(raw)
         if before is None or replace(before, row_version=version) != row:
-            self.rows[raw] = row
+            self._rows.put(raw, row)
 
     def _number(self, candidates: tuple[Candidate, ...]) -> int:
         number = self._numbers.setdefault(candidates, len(self.candidate_sets))
@@ -120,9 +120,11 @@ class Vips:
 
     def _renumber(self) -> None:
         """Drop the candidate sets that no row uses any more."""
-        used = sorted({row.candidates for row in self.rows.values()})
+        rows = self._rows.publish()
+        used = sorted({row.candidates for row in rows.values()})
         self.candidate_sets = tuple(self.candidate_sets[number] for number in used)
         self._numbers = {candidates: number for number, candidates in enumerate(self.candidate_sets)}
         number_of = {before: now for now, before in enumerate(used)}
-        self.rows = {raw: replace(row, candidates=number_of[row.candidates]) for raw, row in self.rows.items()}
+        for raw, row in rows.items():
+            self._rows.put(raw, replace(row, candidates=number_of[row.candidates]))
         self._limit = 2 * len(used) + SPARE_SETS

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "json":
         print(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
-        print(rendered(verdict, config, colour=coloured()))
+        print(rendered(verdict, config, colour=coloured(sys.stdout)))
     for problem in verdict.problems:
         sys.stderr.write(line(problem, colour=coloured(sys.stderr)) + "\n")
     if any(each.reason == document.UNREADABLE for each in verdict.problems):

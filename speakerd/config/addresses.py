@@ -7,7 +7,11 @@ from speakerd.model import IP, Family, Range
 
 OF_FAMILY: dict[Family, type[IPv4Address | IPv6Address]] = {4: IPv4Address, 6: IPv6Address}
 NEVER = tuple(
-    map(ip_network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255", "::/127", "fe80::/10", "ff00::/8"))
+    Range(net.version, int(net[0]), int(net[-1]))
+    for net in map(
+        ip_network,
+        ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255", "::/127", "fe80::/10", "ff00::/8"),
+    )
 )
 """No Service can be reached there: unspecified, loopback, link-local, multicast, broadcast."""
 
@@ -85,8 +89,7 @@ def host_bits(entry: str) -> bool:
 
 def unreachable(each: Range) -> bool:
     """Whether the range touches addresses that no Service can be reached at."""
-    blocks = (Range(n.version, int(n[0]), int(n[-1])) for n in NEVER)
-    return any(b.family == each.family and b.first <= each.last and each.first <= b.last for b in blocks)
+    return any(b.family == each.family and b.first <= each.last and each.first <= b.last for b in NEVER)
 
 
 class Taken:

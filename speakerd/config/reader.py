@@ -47,7 +47,7 @@ def duration(text: str) -> float | None:
     total, rest = 0.0, text
     while rest and (found := DURATION.match(rest)) and found[2] in SECONDS:
         total, rest = total + float(found[1]) * SECONDS[found[2]], rest[found.end() :]
-    return total if text and not rest.strip() else None
+    return total if text.strip() and not rest.strip() else None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -8,10 +8,10 @@ from contextlib import suppress
 import msgspec
 
 from speakerd.kube.credentials import Credentials
-from speakerd.kube.http import Answer, Connection, Header, Stale, Stream, Target, TooLarge, Unreachable
+from speakerd.kube.http import Answer, Connection, Header, Silent, Stale, Stream, Target, TooLarge, Unreachable
 from speakerd.kube.objects import Status
 
-__all__ = ["Client", "Response", "TooLarge", "Unreachable", "Withheld"]
+__all__ = ["Client", "Response", "Silent", "TooLarge", "Unreachable", "Withheld"]
 
 CONNECTIONS = 4
 """For short requests; opened on demand, all but one closed when idle."""
@@ -98,7 +98,7 @@ class Client:
     async def watch(self, path: str, take: Callable[[list[bytes]], None], patience: float) -> Response:
         """Hand whole lines to `take` until the API ends the stream; all that arrive at once in one call.
 
-        No lines: the stream has begun. Raises Unreachable when it is cut, or silent for `patience` seconds.
+        No lines: the stream has begun. Raises Unreachable when it is cut, Silent after `patience` seconds of silence.
         """
         connection = await self._connect()
 

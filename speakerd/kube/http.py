@@ -35,6 +35,10 @@ class Stale(Unreachable):
     """Closed by the peer as a request went out on a connection that had served before: worth asking anew at once."""
 
 
+class Silent(Unreachable):
+    """Not a byte for as long as our patience lasts."""
+
+
 class TooLarge(Unreachable):
     """The answer is larger than this process will hold."""
 
@@ -211,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
         if silent < self._patience:
             self._limit = self._loop.call_later(self._patience - silent, self._check_patience)
         else:
-            self.close(f"silent for {self._patience:.0f} s")
+            self._end(Silent(f"silent for {self._patience:.0f} s"))
 
     def _shake_hands(self) -> None:
         assert self._tls is not None

@@ -13,7 +13,7 @@ import structlog
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from speakerd.kube.client import Client, Response, TooLarge, Unreachable
+from speakerd.kube.client import Client, Response, Silent, TooLarge, Unreachable
 from speakerd.kube.objects import EventType, HasMetadata, Kind, Labelled, Metadata, Page, Status, WatchEvent, key
 
 log = structlog.get_logger()
@@ -22,12 +22,16 @@ PAGE = 500
 """Objects a page: what the API server's own clients ask for. Halved where the answer is too large."""
 FIRST, LONGEST = 0.2, 30.0
 """Seconds of back-off, doubled from the first to the longest; an API server that restarts is noticed at once."""
+UNREACHED = 10.0
+"""The longest where no answer came at all: a try costs little, and the first kind to succeed calls the others."""
 ABSENT = 30.0
 """Seconds until a kind the API does not know is looked for again."""
 STREAM = (300.0, 600.0)
 """Seconds a watch lasts, drawn at random, so that a cluster's watches do not end together."""
 SILENCE = 150.0
-"""Seconds without a line until a watch counts as dead: bookmarks come each minute."""
+"""Seconds without a line until a watch that has bookmarks, one a minute, counts as dead."""
+LATE = 30.0
+"""Seconds a watch without bookmarks may outlast its time: the API server sends none for a kind that never changed."""
 QUICK = 1.0
 """A watch that ends within as many seconds has failed, whatever its status said."""
 UNREADABLE = 100
@@ -45,10 +49,11 @@ class List(Struct, frozen=True):
 
 
 class Watch(Struct, frozen=True):
-    """Ask for what happened since `resource_version`, for `seconds`."""
+    """Ask for what happened since `resource_version`, for `seconds`; `patience`: how long it may be silent."""
 
     resource_version: str
     seconds: int
+    patience: float = SILENCE
 
 
 class Wait(Struct, frozen=True):
@@ -81,6 +86,7 @@ class Reflector(Generic[T]):
         self._token = ""
         self._listed: dict[str, T] | None = None
         self._begun = False
+        self._bookmarked = False
         self._failures = 0
         self._wait = 0.0
 
@@ -92,7 +98,9 @@ class Reflector(Generic[T]):
         if not self.version:
             return List(self._token)
         low, high = STREAM
-        return Watch(self.version, int(low + (high - low) * self._random()))
+        seconds = int(low + (high - low) * self._random())
+        self._begun = False
+        return Watch(self.version, seconds, SILENCE if self._bookmarked else seconds + LATE)
 
     def page(self, response: Response) -> bool:
         """Take the answer to List; whether the value changed."""
@@ -128,20 +136,25 @@ class Reflector(Generic[T]):
         well = self._begun and seconds >= QUICK
         if well:
             self._failures = 0
-        self._begun = False
         return well
 
     def ended(self, response: Response) -> bool:
         """The watch ended, or was refused; whether the value changed."""
         return False if response.status == OK else self._refused(response)
 
-    def failed(self, why: str) -> None:
-        """The API could not be asked: back off, and go on from where we were."""
+    def failed(self, why: str, longest: float = LONGEST) -> None:
+        """The API could not be asked: back off, `longest` seconds at most, and go on from where we were."""
         self.error = why
-        delay = min(LONGEST, FIRST * 2.0**self._failures)
+        delay = min(longest, FIRST * 2.0**self._failures)
         # Beyond this number the delay no longer grows.
         self._failures = min(self._failures + 1, 16)
         self._wait = delay * (0.5 + 0.5 * self._random())
+
+    def silent(self, why: str) -> None:
+        """A watch said nothing for too long: begin it anew. It may be dead, or the server has nothing to bookmark."""
+        self._bookmarked = False
+        if not self._begun:
+            self.failed(why)
 
     def too_large(self, why: str) -> None:
         """A page was more than this process will hold: ask for fewer objects."""
@@ -209,7 +222,7 @@ class Reflector(Generic[T]):
 
     def _bookmark(self, version: str) -> bool:
         """How far the watch has come; a version that goes back is that of another history (a restored etcd)."""
-        self._failures = 0
+        self._failures, self._bookmarked = 0, True
         if _older(version, self.version):
             self._forget_version()
             self.failed(f"the API server went back from version {self.version} to {version}")
@@ -260,10 +273,12 @@ async def run(reflector: Reflector[T], client: Client, changed: Callable[[], Non
     while True:
         try:
             await driver.step()
+        except Silent as fault:
+            reflector.silent(str(fault))
         except TooLarge as fault:
             reflector.too_large(str(fault))
         except Unreachable as fault:
-            reflector.failed(str(fault))
+            reflector.failed(str(fault), UNREACHED)
         driver.tell(changed=False)
 
 
@@ -287,9 +302,9 @@ class _Driver(Generic[T]):
             case List(token):
                 path = kind.query(limit=core.limit, **({"continue": token} if token else {}))
                 self.tell(changed=core.page(await self._client.request("GET", path)))
-            case Watch(version, seconds):
+            case Watch(version, seconds, patience):
                 path = kind.query(watch=1, allowWatchBookmarks="true", resourceVersion=version, timeoutSeconds=seconds)
-                await self._watch(path)
+                await self._watch(path, patience)
 
     def tell(self, *, changed: bool) -> None:
         """Call `changed` where something did; log what cannot be read; let others look where a kind has turned up."""
@@ -305,11 +320,11 @@ class _Driver(Generic[T]):
             log.warning("kube.object.unreadable", kind=core.kind.name, name=name, error=core.unreadable[name])
         self._unreadable = unreadable
 
-    async def _watch(self, path: str) -> None:
+    async def _watch(self, path: str, patience: float) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            response = await self._client.watch(path, self._take, SILENCE)
+            response = await self._client.watch(path, self._take, patience)
         finally:
             steady = self._core.lasted(loop.time() - began)
         if response.status == OK and not steady:

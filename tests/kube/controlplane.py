@@ -80,11 +80,11 @@ class ControlPlane:
             self.folder = Path(stack.enter_context(_scratch()))
             self.pki = Pki(self.folder / "pki", self._lan.server.ipv4, self._lan.server.ipv6)
             self._write_files()
+            self.cluster = self.view("admin")
             stack.callback(self._end)
             self._start_etcd()
             self.start()
             self._start_manager()
-            self.cluster = self.view("admin")
             self._prepare()
             self._stack = stack.pop_all()
         return self
@@ -178,6 +178,7 @@ class ControlPlane:
 
     def stop(self, name: str = "apiserver") -> None:
         """Kill the API server (or another of the programs), as a crash would."""
+        self.cluster.close()
         process = self._processes.pop(name)
         process.kill()
         process.wait()

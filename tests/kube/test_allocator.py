@@ -67,7 +67,9 @@ def test_an_allocator_stopped_between_lease_and_status_neither_loses_nor_doubles
             publish(cluster, "during", lan.nodes)
             during = sound(cluster, lan, "before", "caught", "during")
             throughout(lambda: cluster.addresses("caught"), "it keeps its address", STOPPED - 20)
-    throughout(lambda: cluster.addresses("caught") == [during["caught"]], "also when the old allocator is back", 5)
+        successor = cluster.allocator()
+    throughout(lambda: cluster.addresses("caught") == [during["caught"]], "also when the old allocator is back", 3)
+    throughout(lambda: cluster.allocator() == successor, "who allocates goes on to", 5)
     publish(cluster, "after", lan.nodes)
     after = sound(cluster, lan, "before", "caught", "during", "after")
     assert after | before | during == after

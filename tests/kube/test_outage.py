@@ -12,7 +12,7 @@ from tests.lab.waiting import throughout
 
 pytestmark = [pytest.mark.kube, pytest.mark.timeout(300)]
 
-OUTAGE = 60.0
+OUTAGE = 8.0
 CATCH_UP = 40.0
 """Seconds until the agents are back after an outage: their back-off, and the server's own start."""
 SILENCE = 0.5
@@ -55,7 +55,8 @@ def test_after_a_restart_without_history_every_address_is_kept_and_new_ones_are_
         plane.stop()
         plane.compact()
         plane.start()
-        first = next(iter(cluster.watch("Service", resourceVersion=seen)))
+        with cluster.watch("Service", resourceVersion=seen) as stream:
+            first = next(iter(stream))
         assert (first["type"], first["object"]["code"]) == ("ERROR", 410)
         publish(cluster, "three", lan.nodes)
         (new,) = given(cluster, "three", CATCH_UP)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -158,7 +158,7 @@ class Cluster:
 
 
 class Stream:
-    """An open watch: iterate over its events until the server ends it or another thread closes it."""
+    """An open watch: iterate over its events until the server ends it or another thread interrupts it."""
 
     def __init__(self, access: Access, where: str) -> None:
         self._connection = connect(access)
@@ -175,10 +175,15 @@ class Stream:
         with suppress(OSError, http.client.HTTPException, ValueError):
             while line := self._response.readline():
                 yield json.loads(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._response.close()
         self._connection.close()
 
-    def close(self) -> None:
+    def interrupt(self) -> None:
         """End it; who iterates comes to the end."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)

@@ -36,8 +36,8 @@ def given(cluster: Cluster, name: str, timeout: float = 10.0) -> list[str]:
 
 
 def answering(lan: Lan, address: str, patience: float = 0.3) -> list[str]:
-    """The nodes that answer one question for `address`, each as often as it does."""
-    return [lan.who(each.mac) for each in answers(lan.onlooker, address, patience)]
+    """The nodes that answer one question of the client for `address`, each as often as it does."""
+    return [lan.who(each.mac) for each in answers(lan.client, address, patience)]
 
 
 def owner(lan: Lan, address: str, timeout: float = 5.0) -> str:

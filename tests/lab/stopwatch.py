@@ -44,16 +44,17 @@ class Stopwatch:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._frames.__exit__(kind, value, trace)
-        self._stream.close()
+        self._stream.interrupt()
         self._thread.join()
 
     def _read(self) -> None:
-        for event in self._stream:
-            found, name = tuple(addresses(event["object"])), event["object"]["metadata"]["name"]
-            if event["type"] == "DELETED" or not found:
-                self._addressed.pop(name, None)
-            elif name not in self._addressed:
-                self._addressed[name] = time.time(), found
+        with self._stream:
+            for event in self._stream:
+                found, name = tuple(addresses(event["object"])), event["object"]["metadata"]["name"]
+                if event["type"] == "DELETED" or not found:
+                    self._addressed.pop(name, None)
+                elif name not in self._addressed:
+                    self._addressed[name] = time.time(), found
 
     def create(self, service: Object) -> None:
         """Create `service`, and note how long that took."""

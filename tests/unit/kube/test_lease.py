@@ -1,7 +1,7 @@
 """One allocator at a time, judged by what this node sees and by its own clock only."""
 
 from speakerd.config.resources import Metadata
-from speakerd.kube.lease import DURATION, NAME, RENEW, SURE, Election, Write
+from speakerd.kube.lease import DURATION, NAME, RENEW, SURE, Election, Write, spec
 from speakerd.kube.objects import Lease, LeaseSpec
 
 
@@ -91,6 +91,48 @@ def test_who_was_replaced_knows_it_the_moment_it_sees_it() -> None:
     core.seen(lease("b", 2), 1.0)
     assert not core.held(1.0)
     assert core.farewell() is None
+
+
+def test_a_watch_that_lags_behind_our_own_write_changes_nothing() -> None:
+    core = election()
+    core.seen(lease("b", 7), 0.0)
+    core.step(DURATION + 1.0)
+    core.seen(lease("a", 9), DURATION + 1.0, written=True)
+    core.seen(lease("b", 8), DURATION + 1.1)
+    assert core.held(DURATION + 1.1)
+    core.seen(lease("b", 10), DURATION + 1.2)
+    assert not core.held(DURATION + 1.2)
+
+
+def test_a_lease_made_anew_counts_whatever_its_version() -> None:
+    core = winner()
+    core.seen(None, 1.0)
+    assert not core.held(1.0)
+    core.seen(lease("b", 0), 1.1)
+    assert core.holder == "b"
+
+
+def test_a_renewal_keeps_the_time_since_when_the_lease_is_held() -> None:
+    core = election()
+    held = LeaseSpec("a", 15, 3, "t2", "t1")
+    core.seen(Lease(Metadata(name=NAME, resource_version="1"), held), 0.0)
+    write = core.step(0.0)
+    assert write == Write("1", "a", 3, acquired="t1")
+    assert write is not None
+    assert spec(write, 0.0)["acquireTime"] == "t1"
+    assert spec(write, 0.0)["renewTime"] == "1970-01-01T00:00:00.000000Z"
+
+
+def test_failed_writes_come_further_apart_but_never_rarer_than_twice_a_renewal() -> None:
+    core = winner()
+    now, gaps = 100.0, []
+    for _ in range(6):
+        core.failed(now)
+        gaps.append((core.deadline() or 0.0) - now)
+        now = core.deadline() or 0.0
+    assert gaps == sorted(gaps)
+    assert gaps[0] < 2.0
+    assert gaps[-1] <= 2 * RENEW
 
 
 def test_who_is_not_willing_only_watches() -> None:

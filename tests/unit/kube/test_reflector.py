@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from speakerd.kube import objects
 from speakerd.kube.client import Response
 from speakerd.kube.objects import Node, Service
-from speakerd.kube.reflector import ABSENT, LONGEST, List, Reflector, Wait, Watch
+from speakerd.kube.reflector import ABSENT, LONGEST, PAGE, SILENCE, List, Reflector, Wait, Watch
 
 
 def service(name: str, version: int, **spec: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def test_a_list_in_pages_becomes_the_value_in_one_step() -> None:
 
 def test_a_watch_begins_where_the_list_ended() -> None:
     core = listed(service("a", 1))
-    assert core.next() == Watch("10", 450)
+    assert core.next() == Watch("10", 450, 480.0)
 
 
 def test_events_change_the_value_and_move_the_version() -> None:
@@ -65,16 +65,16 @@ def test_events_change_the_value_and_move_the_version() -> None:
 def test_a_bookmark_moves_the_version_and_changes_nothing() -> None:
     core = listed(service("a", 1))
     assert not core.lines([line("BOOKMARK", {"kind": "Service", "metadata": {"resourceVersion": "99"}})])
-    assert core.next() == Watch("99", 450)
+    assert core.next() == Watch("99", 450, SILENCE)
 
 
 def test_a_watch_that_ends_is_resumed_and_a_cut_one_backs_off_first() -> None:
     core = listed(service("a", 1))
     core.ended(Response(200, b""))
-    assert core.next() == Watch("10", 450)
+    assert core.next() == Watch("10", 450, 480.0)
     core.failed("cut")
     assert isinstance(core.next(), Wait)
-    assert core.next() == Watch("10", 450)
+    assert core.next() == Watch("10", 450, 480.0)
     assert core.value.keys() == {"d/a"}
 
 
@@ -120,6 +120,117 @@ def test_listing_the_same_again_changes_nothing() -> None:
     core = listed(service("a", 1))
     core.lines([line("ERROR", {"code": 410})])
     assert not core.page(page(service("a", 1), version=99))
+
+
+def test_a_version_that_is_too_old_again_and_again_backs_off() -> None:
+    core = listed(service("a", 1))
+    core.ended(status(410, "Expired"))
+    assert core.next() == List("")
+    core.page(page(service("a", 1)))
+    core.next()
+    core.ended(status(410, "Expired"))
+    assert isinstance(core.next(), Wait)
+    assert core.next() == List("")
+
+
+def test_a_page_too_large_to_hold_is_asked_for_in_smaller_ones_from_the_start() -> None:
+    core = services()
+    core.page(page(service("a", 1), token="more"))
+    core.too_large("an answer of over 16 MiB")
+    assert core.limit == PAGE // 2
+    assert isinstance(core.next(), Wait)
+    assert core.next() == List("")
+    for _ in range(20):
+        core.too_large("still")
+    assert core.limit == 1
+
+
+def test_a_watch_without_bookmarks_may_be_silent_for_its_whole_time() -> None:
+    core = listed(service("a", 1))
+    watch = core.next()
+    assert isinstance(watch, Watch)
+    assert watch.patience > watch.seconds
+    core.lines([line("BOOKMARK", {"metadata": {"resourceVersion": "11"}})])
+    assert core.next() == Watch("11", 450, SILENCE)
+
+
+def test_a_silent_watch_is_begun_anew_without_an_error() -> None:
+    core = listed(service("a", 1))
+    core.next()
+    core.lines([line("BOOKMARK", {"metadata": {"resourceVersion": "11"}})])
+    core.silent("silent for 150 s")
+    assert not core.error
+    assert core.next() == Watch("11", 450, 480.0)
+
+
+def test_a_watch_that_does_not_even_begin_is_an_error() -> None:
+    core = listed(service("a", 1))
+    core.next()
+    core.silent("silent for 10 s")
+    assert core.error
+    assert isinstance(core.next(), Wait)
+
+
+def test_a_bookmark_of_another_history_lists_anew() -> None:
+    core = listed(service("a", 1))
+    core.lines([line("BOOKMARK", {"metadata": {"resourceVersion": "4"}})])
+    assert isinstance(core.next(), Wait)
+    assert core.next() == List("")
+    assert core.value
+
+
+def test_a_watch_that_begins_ends_the_error_of_the_one_before() -> None:
+    core = listed(service("a", 1))
+    core.failed("refused")
+    core.lines([])
+    assert not core.error
+    assert core.value.keys() == {"d/a"}
+
+
+def test_a_watch_that_held_makes_the_next_failure_the_first_again() -> None:
+    core = listed(service("a", 1))
+    for _ in range(8):
+        core.failed("refused")
+    core.next()
+    core.lines([])
+    core.lasted(60.0)
+    core.failed("cut")
+    wait = core.next()
+    assert isinstance(wait, Wait)
+    assert wait.seconds < 0.3
+
+
+def test_an_object_that_is_not_as_its_schema_says_is_named_and_costs_nobody_else() -> None:
+    core = services()
+    assert core.page(page(service("a", 1), {"metadata": {"name": "b", "namespace": "d"}, "spec": {"type": 7}}))
+    assert core.value.keys() == {"d/a"}
+    assert core.unreadable.keys() == {"d/b"}
+
+
+def test_an_object_that_becomes_unreadable_stays_as_it_was_until_it_can_be_read() -> None:
+    core = listed(service("a", 1, type="LoadBalancer"))
+    kept = core.value["d/a"]
+    broken = {"metadata": {"name": "a", "namespace": "d", "resourceVersion": "11"}, "spec": {"type": 7}}
+    assert not core.lines([line("MODIFIED", broken)])
+    assert core.value["d/a"] is kept
+    assert core.version == "11"
+    assert core.lines([line("MODIFIED", service("a", 12, type="ClusterIP"))])
+    assert not core.unreadable
+
+
+def test_the_annotations_of_others_are_not_kept() -> None:
+    core = services()
+    item = service("a", 1)
+    item["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "metallb.io/x": "y"}
+    core.page(page(item))
+    assert core.value["d/a"].metadata.annotations == {"metallb.io/x": "y"}
+
+
+def test_who_holds_a_value_keeps_what_they_saw() -> None:
+    core = listed(service("a", 1))
+    seen = core.value
+    core.lines([line("DELETED", service("a", 11))])
+    assert seen.keys() == {"d/a"}
 
 
 def test_a_kind_the_api_does_not_know_is_no_error_and_is_looked_for_again() -> None:
