@@ -58,7 +58,7 @@ class Book:
         """Take what changed and bring everything up to date; whether two Services turn out to hold one address."""
         self.changed = set(services)
         self._since = LAST
-        touched = self._take_ledger(ledger)
+        touched = self._occupancy.take_ledger(ledger)
         for key in services.gone:
             touched |= self._retire(key)
         for service in sorted(services.put.values(), key=_rank):
@@ -69,14 +69,6 @@ class Book:
         self.assignments = self._draft.publish()
         self._audit(touched)
         return self.contested
-
-    def _take_ledger(self, ledger: Ledger) -> set[int]:
-        """Replace the reservations; the places where that changed anything."""
-        gone, new = self._occupancy.take_ledger(ledger)
-        for at in gone.keys() - new.keys():
-            for ref in gone[at].services:
-                self._reopen(ref.key)
-        return {*gone, *new}
 
     def _retire(self, key: str) -> set[int]:
         """Forget a Service; the places it no longer has."""

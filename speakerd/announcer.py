@@ -136,12 +136,15 @@ def run(ends: Ends, report: socket.socket, parent: int, restarts: int) -> None:
     privileges.call_it("announcer")
     gc.disable()
     gc.freeze()
+    locked, priority = privileges.lock_memory(), privileges.real_time()
+    refused = {"locked memory": not locked, "real-time scheduling": not priority}
     facts = Facts(
         pid=os.getpid(),
         started=time.monotonic(),
         restarts=restarts,
-        locked=privileges.lock_memory(),
-        realtime=privileges.real_time(),
+        locked=locked,
+        realtime=priority,
+        missing=tuple(what for what, lacks in refused.items() if lacks),
     )
     privileges.keep_only(privileges.ANNOUNCER)
     engine = Engine()

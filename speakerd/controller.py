@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from speakerd import __version__, privileges, report, snapshot
+from speakerd import __version__, diagnosis, privileges, report, snapshot
 from speakerd import log as logging
 from speakerd.config.load import load
 from speakerd.config.sources import Sources
@@ -21,7 +21,7 @@ from speakerd.control import Request, serve
 from speakerd.decide import Memo, decide
 from speakerd.kube.cluster import Cluster
 from speakerd.link import Ends, LinkFull, SightReader, WantedWriter
-from speakerd.model import Member, Observed, Plan, Problem, Snapshot
+from speakerd.model import Member, Node, Observed, Plan, Problem, Snapshot
 from speakerd.settings import Settings
 
 log = structlog.get_logger()
@@ -195,6 +195,7 @@ class Controller:
                 facts.restarts,
                 facts.realtime,
                 facts.locked,
+                list(facts.missing),
             ),
             api=self._api(),
             configuration=report.ConfigurationReport(valid=True, digest="", pools=[], problems=[]),
@@ -202,13 +203,19 @@ class Controller:
             interfaces=report.interfaces(self._observed),
         )
         if self._snapshot:
-            told.node.known = self._settings.node.name in self._snapshot.nodes
+            self._about_node(told.node, self._snapshot.nodes.get(self._settings.node.name))
             told.members = sorted(self._snapshot.members)
             told.configuration = report.configuration(self._snapshot.config, self._reload_problems)
         if plan:
             told.services = report.services(plan)
             told.vips = report.vips(plan, self._observed, time.time() - time.monotonic())
+        told.findings = diagnosis.found(told)
         return told
+
+    @staticmethod
+    def _about_node(told: report.NodeReport, node: Node | None) -> None:
+        if node:
+            told.known, told.excluded, told.network_unavailable = True, node.excluded, node.network_unavailable
 
     def _api(self) -> report.ApiReport:
         cluster = self._cluster

@@ -32,10 +32,10 @@ class Occupancy:
         self._known: dict[int, Reservation] = {}
         self._seen: set[int] = set()
 
-    def take_ledger(self, ledger: Ledger) -> tuple[dict[int, Reservation], dict[int, Reservation]]:
-        """Replace the reservations; those gone and those new, by place (a replaced one is in both)."""
+    def take_ledger(self, ledger: Ledger) -> set[int]:
+        """Replace the reservations; the places where that changed anything."""
         if ledger is self.ledger:
-            return {}, {}
+            return set()
         gone, new = self._difference(ledger)
         self.ledger = ledger
         for at, each in gone.items():
@@ -46,14 +46,15 @@ class Occupancy:
             self.reservations[at] = each
             for ref in each.services or (NOBODY,):
                 enter(self.named, ref.key, at)
-        return gone, new
+        return {*gone, *new}
 
     def _difference(self, ledger: Ledger) -> tuple[dict[int, Reservation], dict[int, Reservation]]:
-        """As `take_ledger`. By identity, since addresses hash slowly; the newest stand last."""
+        """Reservations gone and new, by place (a replaced one is both); by identity, since addresses hash slowly."""
         seen = set(map(id, ledger.values()))
         gone = [self._known.pop(each) for each in self._seen - seen]
         unknown = seen - self._seen
-        new = islice((each for each in reversed([*ledger.values()]) if id(each) in unknown), len(unknown))
+        newest_first = (each for each in reversed([*ledger.values()]) if id(each) in unknown)
+        new = islice(newest_first, len(unknown))
         found = {place(each.ip): each for each in new}
         self._known.update((id(each), each) for each in found.values())
         self._seen = seen

@@ -15,6 +15,8 @@ class NodeReport(Struct, rename="camel"):
     version: str
     since: str
     known: bool = False
+    excluded: bool = False
+    network_unavailable: bool = False
 
 
 class ProcessesReport(Struct, rename="camel"):

@@ -46,7 +46,7 @@ class Vips:
         self._endpoints = snapshot.endpoints
         concerned = {*services, *(key for key in endpoints if key in self._ips)}
         if self._conditions(snapshot):
-            concerned |= snapshot.services.keys() | self._ips.keys()
+            concerned |= snapshot.services.keys()
         touched = {ip for key in concerned for ip in self._list(key, snapshot)}
         for ip in touched:
             self._show(ip, snapshot)

@@ -12,7 +12,7 @@ from tests.lab.waiting import throughout
 
 pytestmark = [pytest.mark.kube, pytest.mark.timeout(300)]
 
-OUTAGE = 8.0
+OUTAGE = 60.0
 CATCH_UP = 40.0
 """Seconds until the agents are back after an outage: their back-off, and the server's own start."""
 SILENCE = 0.5

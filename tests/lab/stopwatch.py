@@ -11,7 +11,7 @@ from msgspec import Struct
 from tests.lab.cluster import Cluster
 from tests.lab.frames import Watch
 from tests.lab.net import Lan
-from tests.lab.objects import Object, addresses
+from tests.lab.objects import Object, addresses, path
 from tests.lab.waiting import eventually
 
 
@@ -29,7 +29,8 @@ class Stopwatch:
 
     def __init__(self, cluster: Cluster, lan: Lan) -> None:
         self._cluster = cluster
-        self._stream = cluster.watch("Service", "default")
+        listed = cluster.request("GET", path("Service", "default"))
+        self._stream = cluster.watch("Service", "default", resourceVersion=listed["metadata"]["resourceVersion"])
         self._thread = threading.Thread(target=self._read, name="stopwatch", daemon=True)
         self._frames = Watch(lan.client)
         self._addressed: dict[str, tuple[float, tuple[str, ...]]] = {}

@@ -4,11 +4,16 @@ import signal
 import socket
 import sys
 import time
-from os import environ, getpid
+from os import environ, getpid, write
 
 from speakerd.log import Output
 from speakerd.sd_notify import Notifier
 from speakerd.supervisor import Child, Supervisor
+
+
+def tell(*words: object) -> None:
+    """A line in one write, so that no other process writes into it."""
+    write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
 def living(name: str) -> Child:
@@ -16,10 +21,10 @@ def living(name: str) -> Child:
 
     def run(report: socket.socket, _parent: int, restarts: int) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.signal(signal.SIGHUP, lambda *_: print(f"{name} reload", flush=True))
+        signal.signal(signal.SIGHUP, lambda *_: tell(name, "reload"))
         report.send(b"beat")
         report.send(f"STATUS={name} {restarts}".encode())
-        print(name, getpid(), restarts, flush=True)
+        tell(name, getpid(), restarts)
         while True:
             time.sleep(10)
 
@@ -30,7 +35,7 @@ def failing(name: str) -> Child:
     """A child that ends with an error at once."""
 
     def run(_report: socket.socket, _parent: int, restarts: int) -> None:
-        print(name, getpid(), restarts, flush=True)
+        tell(name, getpid(), restarts)
         raise ValueError("broken")
 
     return Child(name, run)
@@ -39,4 +44,4 @@ def failing(name: str) -> Child:
 if __name__ == "__main__":
     second = failing("announcer") if "failing" in sys.argv else living("announcer")
     Supervisor([living("controller"), second], Notifier(environ), Output("text")).run()
-    print("ended", flush=True)
+    tell("ended")

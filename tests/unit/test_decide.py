@@ -129,6 +129,23 @@ def test_a_lease_of_a_service_that_was_made_anew_is_released() -> None:
     assert plan.assignments["ns/a1"].ips == ips("10.0.0.1")
 
 
+def test_an_address_held_under_the_lease_of_another_is_adopted_once_that_lease_is_gone() -> None:
+    holder, foreign = service("a1", "10.0.0.2"), lease(ip_address("10.0.0.2"), ServiceRef("ns/gone", "uid"))
+    before = world([holder], [foreign])
+    plan, memo = decide(before, Memo())
+    assert (plan.releases, plan.adoptions) == ((foreign,), ())
+    plan, memo = decide(carried_out(before, plan), memo)
+    assert plan.adoptions == ((foreign.ip, ServiceRef("ns/a1", "uid-a1")),)
+
+
+def test_a_write_that_is_due_goes_with_its_service_also_when_the_pools_change() -> None:
+    plan, memo = decide(world([service("a1"), service("b2", "10.0.0.3")]), Memo())
+    assert len(plan.writes) == 1
+    grown = Config((Pool("p", (Range(4, FIRST, FIRST + 7),)),), (Advertisement("all"),))
+    plan, memo = decide(replace(world([service("b2", "10.0.0.3")]), config=grown), memo)
+    assert not plan.writes
+
+
 def test_who_waits_is_served_once_the_lease_of_a_deleted_service_is_gone() -> None:
     holders = [service(f"a{i}", f"10.0.0.{i}") for i in range(4)]
     leases = [lease(each.ips[0], ServiceRef(each.key, each.uid)) for each in holders]

@@ -1,0 +1,93 @@
+"""Which findings hold: a Report in, findings out; pure."""
+
+from collections.abc import Iterable, Iterator
+
+from speakerd.findings import TABLE, Finding
+from speakerd.model import Problem
+from speakerd.report import FindingReport, Report
+
+MOST = 100
+"""Findings of one word told: beyond it the point is made, and `services` and `vips` have them all."""
+MANY_RESTARTS = 3
+
+
+def found(told: Report) -> list[FindingReport]:
+    """All that hold, the gravest first."""
+    all_found = [
+        *_problems(told.configuration.reload_problems, Finding.SETTINGS_REFUSED, Finding.SETTINGS_DOUBTFUL),
+        *_problems(told.configuration.problems, Finding.CONFIGURATION_INVALID, Finding.CONFIGURATION_DOUBTFUL),
+        *_api(told),
+        *_node(told),
+        *_host(told),
+        *list(_services(told))[:MOST],
+        *list(_vips(told))[:MOST],
+    ]
+    return sorted(all_found, key=lambda each: each.severity != "error")
+
+
+def _finding(word: Finding, where: str, message: str = "", remedy: str = "") -> FindingReport:
+    entry = TABLE[word]
+    return FindingReport(word, entry.severity, where, message or entry.breaks, remedy or entry.remedy)
+
+
+def _problems(problems: Iterable[Problem], error: Finding, warning: Finding) -> Iterator[FindingReport]:
+    for each in problems:
+        word = error if each.severity == "error" else warning
+        where = f"{each.object} {each.field}".rstrip()
+        yield _finding(word, where, f"{each.message}: {TABLE[word].breaks}", each.remedy)
+
+
+def _api(told: Report) -> Iterator[FindingReport]:
+    api = told.api
+    if not api.credentials:
+        if api.error:
+            yield _finding(Finding.NO_CREDENTIALS, "kubernetes.kubeconfig", f"{api.error}")
+        return
+    if api.error.startswith("403"):
+        yield _finding(Finding.API_FORBIDS, api.server, f"{api.error}: {TABLE[Finding.API_FORBIDS].breaks}")
+    elif api.error:
+        yield _finding(Finding.API_UNREACHABLE, api.server, f"{api.error}: {TABLE[Finding.API_UNREACHABLE].breaks}")
+    if not api.connected:
+        return
+    if not told.allocator:
+        yield _finding(Finding.NO_ALLOCATOR, "Lease speakerd-allocator")
+    if not told.configuration.pools:
+        if any(kind.absent and kind.kind == "IPAddressPool" for kind in api.kinds):
+            yield _finding(Finding.RESOURCES_MISSING, "IPAddressPool")
+        yield _finding(Finding.NO_POOL, "IPAddressPool")
+
+
+def _node(told: Report) -> Iterator[FindingReport]:
+    node = told.node
+    where = f"Node/{node.name}"
+    if told.api.connected and not node.known:
+        yield _finding(Finding.NODE_UNKNOWN, where)
+    if node.excluded:
+        yield _finding(Finding.NODE_EXCLUDED, where)
+    if node.network_unavailable:
+        yield _finding(Finding.NETWORK_UNAVAILABLE, where)
+
+
+def _host(told: Report) -> Iterator[FindingReport]:
+    run = told.processes
+    if not run.announcer:
+        yield _finding(Finding.ANNOUNCER_DOWN, "announcer")
+    elif not any(each.usable for each in told.interfaces):
+        yield _finding(Finding.NO_INTERFACE, "interfaces")
+    if run.announcer_restarts >= MANY_RESTARTS:
+        yield _finding(Finding.ANNOUNCER_RESTARTS, "announcer", f"was restarted {run.announcer_restarts} times")
+    for each in run.missing:
+        yield _finding(Finding.HOST_REFUSES, each)
+
+
+def _services(told: Report) -> Iterator[FindingReport]:
+    for each in told.services:
+        if not each.ips and each.reason:
+            text = f"{each.reason}: {each.message}" if each.message else each.reason
+            yield _finding(Finding.SERVICE_UNSERVED, f"Service/{each.namespace}/{each.name}", text)
+
+
+def _vips(told: Report) -> Iterator[FindingReport]:
+    for each in told.vips:
+        if each.reason:
+            yield _finding(Finding.ADDRESS_UNANNOUNCED, f"{each.ip} of {each.service}", each.reason)

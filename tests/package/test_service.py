@@ -1,0 +1,145 @@
+"""The compiled service under systemd: what `systemctl status` tells, and what becomes of it when a process dies."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from tests.lab.embedded import Embedded
+from tests.lab.net import Lan
+from tests.lab.steps import answering, given, owner, publish
+from tests.lab.waiting import eventually, throughout
+from tests.package.conftest import SETTINGS, configure
+from tests.package.machine import Machine
+
+UNIT = "speakerd"
+GRANTED = {"CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13}
+"""linux/capability.h: what the announcer keeps."""
+
+
+@pytest.fixture(scope="module")
+def service(installed: Machine) -> Iterator[Machine]:
+    """The machine with the service started."""
+    installed.run("systemctl", "start", UNIT)
+    yield installed
+    print(installed.run("journalctl", "--unit", UNIT, "--no-pager", "--lines=100"))
+    installed.run("systemctl", "stop", UNIT)
+
+
+@pytest.fixture(scope="module")
+def address(service: Machine, plane: Embedded, lan: Lan) -> str:
+    """What a Service got, answered for."""
+    publish(plane.cluster, "web", lan.nodes)
+    (found,) = given(plane.cluster, "web")
+    assert owner(lan, found) == service.host.name
+    return found
+
+
+def status(service: Machine) -> str:
+    return service.run("systemctl", "status", "--no-pager", "--full", UNIT, check=False)
+
+
+def processes(service: Machine) -> dict[str, int]:
+    """Name -> pid of the three processes, from the control group."""
+    group = service.show(UNIT, "ControlGroup")
+    pids = service.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()
+    return {service.run("cat", f"/proc/{pid}/comm").strip(): int(pid) for pid in pids}
+
+
+def kill(service: Machine, name: str) -> int:
+    """Kill one of the processes; its pid."""
+    pid = processes(service)[name]
+    service.run("kill", "-9", str(pid))
+    eventually(lambda: processes(service).get(name, pid) != pid, f"{name} runs again")
+    return pid
+
+
+def facts(service: Machine, name: str) -> dict[str, str]:
+    """/proc/PID/status of one of the processes."""
+    lines = service.run("cat", f"/proc/{processes(service)[name]}/status").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def connected(service: Machine) -> bool:
+    found = json.loads(service.run("speakerd", "status", "-o", "json", check=False) or "{}")
+    return bool(found.get("api", {}).get("connected"))
+
+
+def test_systemctl_status_tells_all(service: Machine, address: str) -> None:
+    line = f'Status: "{service.host.name}: 1 VIPs, 1 answered here; 1 members; API connected; allocator {service.host.name}'
+    text = eventually(lambda: (seen := status(service)) if line in seen else "", f"the status line: {line}")
+    assert re.search(r"Loaded: loaded \(/lib/systemd/system/speakerd.service; enabled;", text)
+    assert "Active: active (running)" in text
+    assert re.search(r"Main PID: \d+ \(supervisor\)", text)
+    assert len(re.findall(r"[├└]─ *\d+ /usr/lib/speakerd/speakerd run", text)) == 3, text
+
+
+def test_the_user_has_no_right_it_does_not_need(service: Machine) -> None:
+    uid = service.run("id", "-u", UNIT).strip()
+    for name in ("supervisor", "controller", "announcer"):
+        assert facts(service, name)["Uid"].split() == [uid] * 4
+    assert int(facts(service, "controller")["CapEff"], 16) == 0
+    assert int(facts(service, "announcer")["CapEff"], 16) == sum(1 << bit for bit in GRANTED.values())
+
+
+def test_what_has_a_deadline_is_in_locked_memory_and_runs_first(service: Machine) -> None:
+    assert int(facts(service, "announcer")["VmLck"].split()[0]) > 0
+    pid = processes(service)["announcer"]
+    policy = service.run("cat", f"/proc/{pid}/stat").rpartition(")")[2].split()[38]
+    assert policy == "1", "SCHED_FIFO"
+
+
+def test_the_controller_killed_leaves_the_answers(service: Machine, address: str, lan: Lan) -> None:
+    main = service.show(UNIT, "MainPID")
+    kill(service, "controller")
+    throughout(partial(answering, lan, address), f"{address} is answered for", 1.0)
+    eventually(partial(connected, service), "the new controller has the API server")
+    assert service.show(UNIT, "MainPID") == main
+    assert service.show(UNIT, "NRestarts") == "0"
+
+
+def test_the_announcer_killed_answers_again(service: Machine, address: str, lan: Lan) -> None:
+    main = service.show(UNIT, "MainPID")
+    kill(service, "announcer")
+    assert owner(lan, address) == service.host.name
+    assert service.show(UNIT, "MainPID") == main
+
+
+def test_the_supervisor_killed_takes_all_along_and_systemd_begins_again(
+    service: Machine, address: str, lan: Lan
+) -> None:
+    before = set(processes(service).values())
+    kill(service, "supervisor")
+    assert service.show(UNIT, "NRestarts") == "1"
+    assert owner(lan, address, timeout=10.0) == service.host.name
+    assert not before & set(processes(service).values())
+
+
+def test_a_reload_changes_the_settings_of_the_running_service(service: Machine) -> None:
+    before = processes(service)
+    configure(service, layer2={"refresh": "30s"})
+    service.run("systemctl", "reload", UNIT)
+    assert service.show(UNIT, "ActiveState") == "active"
+    assert processes(service) == before
+
+
+def test_a_bad_reload_changes_nothing_and_shows(service: Machine, address: str, lan: Lan) -> None:
+    before = processes(service)
+    service.write(SETTINGS, "layer2:\n  refrehs: 30s\n")
+    service.run("systemctl", "reload", UNIT)
+    where = f"{SETTINGS}:2:3"
+    eventually(lambda: where in service.run("journalctl", "--unit", UNIT, "--no-pager"), f"the journal names {where}")
+    eventually(lambda: "settings" in status(service).partition("Status:")[2].splitlines()[0], "the status line tells")
+    assert processes(service) == before
+    assert answering(lan, address)
+    configure(service)
+    service.run("systemctl", "reload", UNIT)
+
+
+def test_a_stop_ends_all_three_and_is_no_failure(service: Machine) -> None:
+    service.run("systemctl", "stop", UNIT)
+    assert service.show(UNIT, "Result") == "success"
+    assert service.show(UNIT, "ActiveState") == "inactive"
+    assert not service.run("pgrep", "--full", "/usr/lib/speakerd/speakerd", check=False)
