@@ -1,7 +1,6 @@
 """Where the API server is and who we are to it: kubeconfig files, or a pod's service account."""
 
 import base64
-import binascii
 import os
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -248,8 +247,8 @@ def _pem(entry: Mapped, name: str, folder: Path, source: str) -> str:
     """Inline data before a file, as kubectl does; paths are relative to the file that names them."""
     if inline := entry.get(f"{name}-data"):
         try:
-            return base64.b64decode(str(inline), validate=False).decode()
-        except (binascii.Error, UnicodeDecodeError) as fault:
+            return base64.b64decode("".join(str(inline).split()), validate=True).decode()
+        except ValueError as fault:
             raise CredentialsProblem(source, f"{name}-data is not base64 of PEM", "copy the whole value") from fault
     if path := entry.get(name):
         return _read(folder / str(path), name)

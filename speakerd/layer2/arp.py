@@ -32,11 +32,15 @@ def reply(head: bytes, asker: bytes, asker_ip: bytes) -> bytes:
     return asker + head + asker + asker_ip
 
 
-def announcements(mac: bytes, ip: bytes) -> tuple[bytes, bytes]:
-    """A gratuitous ARP in both forms, broadcast: as a request (RFC 5227 section 2.3), and as the reply some want."""
-    return _announcement(ARP_OP_REQUEST, mac, ip, NOBODY), _announcement(ARP_OP_REPLY, mac, ip, BROADCAST)
+def announcement(mac: bytes, ip: bytes) -> bytes:
+    """A gratuitous request: the ARP Announcement of RFC 5227 section 2.3."""
+    return _broadcast(ARP(op=ARP_OP_REQUEST, sha=mac, spa=ip, tha=NOBODY, tpa=ip), mac)
 
 
-def _announcement(operation: int, mac: bytes, ip: bytes, target: bytes) -> bytes:
-    arp = ARP(op=operation, sha=mac, spa=ip, tha=target, tpa=ip)
-    return bytes(Ethernet(dst=BROADCAST, src=mac, type=ETH_TYPE_ARP, data=arp))
+def unasked_reply(mac: bytes, ip: bytes) -> bytes:
+    """A gratuitous reply, for hosts that heed no request (RFC 5227 section 3 on why either is in use)."""
+    return _broadcast(ARP(op=ARP_OP_REPLY, sha=mac, spa=ip, tha=BROADCAST, tpa=ip), mac)
+
+
+def _broadcast(message: ARP, mac: bytes) -> bytes:
+    return bytes(Ethernet(dst=BROADCAST, src=mac, type=ETH_TYPE_ARP, data=message))

@@ -21,6 +21,7 @@ class Layer2:
         self._arp = Wire(ETH_P_ARP, self._core.receive_arp, register, unregister)
         self._ndp = Wire(ETH_P_IPV6, self._core.receive_ndp, register, unregister)
         self._groups = Groups()
+        self._groups_at = 0.0
         self._vips: frozenset[bytes] = frozenset()
 
     def apply(
@@ -32,25 +33,33 @@ class Layer2:
         now: float,
     ) -> None:
         """Answer for `vips` from now on; be ready, sockets and groups in place, for those on `standby`."""
+        present = frozenset(each.index for each in interfaces)
         usable = {each.index: each.name for each in interfaces if each.usable}
         groups = [ip for ip in standby if len(ip) == 16]
+        self._filter(vips)
+        self._arp.listen(usable if len(groups) < len(standby) else {}, present)
+        self._ndp.listen(usable if groups else {}, present)
+        self._send(self._core.apply(interfaces, vips, settings.rate, settings.refresh, now))
+        self._groups.ask(usable, groups)
+        self._groups_at = now
+
+    def _filter(self, vips: Mapping[bytes, object]) -> None:
+        """Have the kernel pass on what asks for one of `vips`."""
         if vips.keys() != self._vips:
             self._vips = frozenset(vips)
             ipv4, ipv6 = ([int.from_bytes(ip) for ip in vips if len(ip) == size] for size in (4, 16))
             self._arp.let_through(bpf.encoded(bpf.arp(bpf.merged(ipv4))))
             self._ndp.let_through(bpf.encoded(bpf.ndp(ipv6)))
-        self._arp.listen(usable if len(groups) < len(standby) else {})
-        self._ndp.listen(usable if groups else {})
-        self._send(self._core.apply(interfaces, vips, settings.rate, settings.refresh, now))
-        self._groups.join(usable, groups)
 
     def deadline(self) -> float | None:
-        """When something is due to be announced."""
-        return self._core.deadline()
+        """When something is due to be announced, or at once while groups are left to join."""
+        return self._groups_at if self._groups.pending else self._core.deadline()
 
     def wake(self, now: float) -> None:
-        """Announce what is due."""
+        """Announce what is due, and join a slice of the groups."""
         self._send(self._core.wake(now))
+        self._groups.work()
+        self._groups_at = now
 
     @property
     def counters(self) -> dict[bytes, Counters]:

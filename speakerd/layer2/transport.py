@@ -7,7 +7,7 @@ meanwhile is weather: netlink will say so.
 import ctypes
 import errno
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from struct import Struct as Form
 
@@ -22,18 +22,27 @@ FRAME_BYTES = 2048
 FRAMES_A_TURN = 64
 """Of one socket, before others have their turn."""
 QUEUE_BYTES = 1 << 20
-"""Questions the kernel keeps while this process does not run: 4,000, about a second of a flood at 5,000/s."""
+"""Questions the kernel keeps while this process does not run: 2,500, or the 500 that net.core.rmem_max often allows."""
 GROUPS_A_SOCKET = 300
-"""The kernel charges memberships to a socket's option memory, 20 KiB by default."""
+"""The kernel charges memberships to a socket's option memory, 20 KiB where it is least: 365 of them."""
+CHANGES_A_TURN = 64
+"""Memberships changed at a time: 2 ms."""
 GROUP = Form("@16sI")
-WEATHER = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO, errno.ENOBUFS, errno.EAGAIN, errno.EADDRNOTAVAIL)
+WEATHER = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO, errno.ENOBUFS, errno.EAGAIN, errno.EPERM)
+"""Of an interface that goes, of queues that are empty or full, and of a firewall that lets no frame out."""
 
 Receive = Callable[[int, bytes], bytes | None]
 """A core's `receive_arp` or `receive_ndp`: interface index and frame in, the reply out."""
+Membership = tuple[int, bytes]
+"""Interface index and group."""
 
 
 class Wire:
-    """Packet sockets of one protocol, one an interface."""
+    """Packet sockets of one protocol, one an interface.
+
+    An interface that is not to be used for a while, its cable pulled, keeps its socket and only goes deaf: closing one
+    stops this process for 10 ms.
+    """
 
     def __init__(
         self,
@@ -47,24 +56,29 @@ class Wire:
         self._register = register
         self._unregister = unregister
         self._sockets: dict[int, socket.socket] = {}
-        self._names: dict[int, str] = {}
-        self._program = bpf.encoded(bpf.NOTHING)
-        self._buffer = bytearray(FRAME_BYTES)
+        self._deaf: set[int] = set()
+        self._nothing = bpf.encoded(bpf.NOTHING)
+        self._program = self._nothing
 
-    def listen(self, names: dict[int, str]) -> None:
-        """Listen on exactly these interfaces (index -> name)."""
-        for index in [index for index in self._sockets if names.get(index) != self._names[index]]:
+    def listen(self, names: Mapping[int, str], present: Collection[int]) -> None:
+        """Listen on exactly these interfaces (index -> name); of all others only those `present` keep their socket."""
+        for index in [index for index in self._sockets if index not in present]:
             self._close(index)
-        for index, name in names.items():
-            if index not in self._sockets:
-                self._open(index, name)
+        for index in self._sockets.keys() - names.keys() - self._deaf:
+            self._deaf.add(index)
+            attach(self._sockets[index], self._nothing)
+        for index in names.keys() & self._deaf:
+            self._deaf.remove(index)
+            attach(self._sockets[index], self._program)
+        for index in names.keys() - self._sockets.keys():
+            self._open(index, names[index])
 
     def let_through(self, program: bytes) -> None:
         """Replace the filter of all sockets, now and to come."""
         if program != self._program:
             self._program = program
-            for end in self._sockets.values():
-                attach(end, program)
+            for index in self._sockets.keys() - self._deaf:
+                attach(self._sockets[index], program)
 
     def send(self, index: int, frame: bytes) -> None:
         """Send, or lose what an interface that is going down would lose anyway."""
@@ -83,12 +97,12 @@ class Wire:
             if fault.errno not in WEATHER:
                 raise
             return
-        self._sockets[index], self._names[index] = end, name
+        self._sockets[index] = end
         self._register(end.fileno(), lambda _now: self._drain(index, end))
 
     def _close(self, index: int) -> None:
         end = self._sockets.pop(index)
-        del self._names[index]
+        self._deaf.discard(index)
         self._unregister(end.fileno())
         end.close()
 
@@ -107,39 +121,67 @@ class Wire:
 def attach(end: socket.socket, program: bytes) -> None:
     """Let the kernel run `program` (struct sock_filter[]) on what this socket would get."""
     code = ctypes.create_string_buffer(program, len(program))
-    prog = FPROG.pack(len(program) // bpf.INSTRUCTION.size, ctypes.addressof(code))
+    prog = FPROG.pack(len(program) // bpf.INSTRUCTION_BYTES, ctypes.addressof(code))
     end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, prog)
 
 
 class Groups:
-    """Memberships in the solicited-node groups of VIPs: the kernel reports them (MLD) and lets their frames in."""
+    """Memberships in the solicited-node groups of VIPs: the kernel reports them (MLD) and lets their frames in.
+
+    Each takes the kernel 30 us under a lock that all network configuration shares, so thousands are joined in slices.
+    """
 
     def __init__(self) -> None:
-        self._sockets: list[tuple[socket.socket, set[tuple[int, bytes]]]] = []
+        self._sockets: list[tuple[socket.socket, set[Membership]]] = []
+        self._asked: tuple[frozenset[int], frozenset[bytes]] | None = None
+        self._missing: set[Membership] = set()
+        self._refused: set[Membership] = set()
+        self._excess: list[tuple[int, Membership]] = []
 
-    def join(self, indexes: Collection[int], vips: Collection[bytes]) -> None:
-        """Be a member of the groups of exactly these VIPs on exactly these interfaces."""
-        wanted = {(index, solicited_node(ip)) for index in indexes for ip in vips}
-        for end, joined in self._sockets:
-            for pair in joined - wanted:
-                self._leave(end, joined, pair)
-            wanted -= joined
-        for pair in wanted:
-            self._join(pair)
+    @property
+    def pending(self) -> bool:
+        """Whether `work` has something left to do."""
+        return bool(self._missing or self._excess)
 
-    def _join(self, pair: tuple[int, bytes]) -> None:
+    def ask(self, indexes: Collection[int], vips: Collection[bytes]) -> None:
+        """Have `work` make this host a member of the groups of exactly these VIPs on exactly these interfaces."""
+        asked = frozenset(indexes), frozenset(vips)
+        if asked == self._asked:
+            self._missing |= self._refused
+            self._refused.clear()
+            return
+        self._asked = asked
+        self._refused.clear()
+        wanted = {(index, group) for group in map(solicited_node, asked[1]) for index in asked[0]}
+        self._excess = [(number, pair) for number, (_, joined) in enumerate(self._sockets) for pair in joined - wanted]
+        self._missing = wanted.difference(*(joined for _, joined in self._sockets))
+
+    def work(self) -> None:
+        """Join and leave some. What an interface refuses (it is going, or has IPv6 disabled) waits for the next `ask`."""
+        for _ in range(CHANGES_A_TURN):
+            if self._missing:
+                self._join(self._missing.pop())
+            elif self._excess:
+                self._leave(*self._excess.pop())
+            else:
+                return
+
+    def _join(self, pair: Membership) -> None:
         end, joined = self._roomy()
-        with suppress(OSError):
+        try:
             end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, GROUP.pack(pair[1], pair[0]))
+        except OSError:
+            self._refused.add(pair)
+        else:
             joined.add(pair)
 
-    @staticmethod
-    def _leave(end: socket.socket, joined: set[tuple[int, bytes]], pair: tuple[int, bytes]) -> None:
+    def _leave(self, number: int, pair: Membership) -> None:
+        end, joined = self._sockets[number]
         joined.discard(pair)
         with suppress(OSError):
             end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, GROUP.pack(pair[1], pair[0]))
 
-    def _roomy(self) -> tuple[socket.socket, set[tuple[int, bytes]]]:
+    def _roomy(self) -> tuple[socket.socket, set[Membership]]:
         for found in self._sockets:
             if len(found[1]) < GROUPS_A_SOCKET:
                 return found

@@ -35,8 +35,9 @@ def ask(
     return answer.status, json.loads(answer.body) if answer.body.startswith(b"{") else answer.body
 
 
-def service(core: Api, name: str = "web", **spec: object) -> Any:
-    return ask(core, "POST", SERVICES, {"metadata": {"name": name}, "spec": BALANCED | spec})[1]
+def service(core: Api, name: str = "web", **spec: object) -> dict[str, Any]:
+    found: dict[str, Any] = ask(core, "POST", SERVICES, {"metadata": {"name": name}, "spec": BALANCED | spec})[1]
+    return found
 
 
 def watch(core: Api, target: str) -> Watch:

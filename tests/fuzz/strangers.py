@@ -1,0 +1,69 @@
+"""Frames no host should send: truncated, oversized, tagged, damaged and random ones, against a responder with VIPs."""
+
+import gc
+from ipaddress import ip_address
+from random import Random
+
+from msgspec import Struct
+
+from speakerd.layer2.responder import Responder
+from speakerd.model import Interface
+from tests.unit.layer2.frames import OURS, solicitation, who_has
+
+VIPS = ("10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2")
+TAG = bytes.fromhex("81000064")
+LONGEST = 9000
+
+
+class Damage(Struct, frozen=True):
+    """What `count` frames did: answers they got, and objects alive beyond those before."""
+
+    count: int
+    answered: int
+    objects: int
+
+
+def responder() -> Responder:
+    """One interface, VIPs of both families."""
+    core = Responder(lambda: 0.5)
+    interface = Interface(2, "eth0", mac=OURS, usable=True, ipv6=("fe80::bbb",))
+    core.apply((interface,), {ip_address(vip).packed: () for vip in VIPS}, 1000, 60.0, 0.0)
+    return core
+
+
+def strange(random: Random) -> bytes:
+    """A frame that is wrong in one of many ways."""
+    good = random.choice((who_has(VIPS[0]), solicitation(VIPS[2])))
+    match random.randrange(5):
+        case 0:
+            return good[: random.randrange(42 if good[12:14] == b"\x08\x06" else len(good))]
+        case 1:
+            return good[:12] + TAG + good[12:]
+        case 2:
+            return random.randbytes(random.randrange(LONGEST))
+        case 3:
+            return good[:14] + random.randbytes(8) + good[22:]
+        case _:
+            return random.randbytes(12) + good[12:14] + random.randbytes(len(good) - 14 + random.randrange(100))
+
+
+def run(count: int, seed: int) -> Damage:
+    """Give a responder `count` of them by both doors."""
+    random = Random(seed)
+    core = responder()
+    frames = [strange(random) for _ in range(1000)]
+    answered = _given(core, frames, 1)
+    gc.collect()
+    before = len(gc.get_objects())
+    answered += _given(core, frames, max(1, count // len(frames)))
+    gc.collect()
+    return Damage(count, answered, len(gc.get_objects()) - before)
+
+
+def _given(core: Responder, frames: list[bytes], times: int) -> int:
+    answered = 0
+    for _ in range(times):
+        for frame in frames:
+            answered += core.receive_arp(2, frame) is not None
+            answered += core.receive_ndp(2, frame) is not None
+    return answered
