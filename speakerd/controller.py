@@ -30,6 +30,10 @@ BEAT = 5.0
 """Seconds between two signs of life to the supervisor, and between two looks at the settings files."""
 
 
+TELL_AFTER = 1.0
+"""Seconds for which changes gather until systemd's status line tells of them: a thousand are told once."""
+
+
 class Controller:
     """Turns the latest observations into a plan and hands it to the sinks, whenever something changed."""
 
@@ -52,6 +56,7 @@ class Controller:
         self._plan: Plan | None = None
         self._since = time.time()
         self._said = ""
+        self._telling: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Until SIGTERM; then the allocator's Lease is given up."""
@@ -86,7 +91,8 @@ class Controller:
             self._gather()
             if self._snapshot is not None and self._snapshot.settled:
                 self._apply(self._snapshot)
-            self._tell()
+            if self._telling is None:
+                self._telling = asyncio.get_running_loop().call_later(TELL_AFTER, self._tell)
 
     def _gather(self) -> None:
         cluster = self._cluster
@@ -172,6 +178,7 @@ class Controller:
 
     def _tell(self) -> None:
         """Keep systemd's status line true."""
+        self._telling = None
         text = report.line(self._report())
         if text != self._said:
             self._said = text

@@ -209,7 +209,8 @@ class Sharded(Generic[T]):
                 touched.add(self._put(key, value))
         if len(before) != len(values) or touched:
             touched.update(self._drop(key) for key in before.keys() - values.keys())
-        self._values = values
+        if touched:
+            self._values = dict(values)
         for number in touched:
             self._encoded[number] = self._encode(list(self._shards[number].values()))
         return self._encoded

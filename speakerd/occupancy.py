@@ -1,7 +1,8 @@
 """Who has each place: by the statuses of Services, by Leases, and by what a pass of the allocator has chosen so far."""
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import compress, count
+from operator import is_not
 from typing import TypeVar
 
 from speakerd.model import IP, Reservation, Service, ServiceRef
@@ -11,7 +12,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 Ledger = Mapping[IP, Reservation]
-"""Every address' Lease. A mapping that has changed is another object."""
+"""Every address' Lease. One that has changed is another object, and has what is new in it last."""
+
+SCATTERED = 64
+"""Differences after which the rest is taken to differ too: past that, to look for each costs more than it saves."""
 
 NOBODY = ServiceRef("", "")
 """Whom a Lease names whose annotation names no Service."""
@@ -29,36 +33,27 @@ class Occupancy:
         self.named: dict[str, tuple[int, ...]] = {}
         self.shown: dict[int, tuple[str, ...]] = {}
         self.chosen: dict[int, str] = {}
-        self._known: dict[int, Reservation] = {}
-        self._seen: set[int] = set()
+        self._listed: list[Reservation] = []
 
     def take_ledger(self, ledger: Ledger) -> set[int]:
         """Replace the reservations; the places where that changed anything."""
         if ledger is self.ledger:
             return set()
-        gone, new = self._difference(ledger)
-        self.ledger = ledger
-        for at, each in gone.items():
+        listed = list(ledger.values())
+        gone, new = unlike(self._listed, listed)
+        self.ledger, self._listed = ledger, listed
+        touched = set()
+        for each in gone:
+            touched.add(at := place(each.ip))
             del self.reservations[at]
             for ref in each.services or (NOBODY,):
                 strike(self.named, ref.key, at)
-        for at, each in new.items():
+        for each in new:
+            touched.add(at := place(each.ip))
             self.reservations[at] = each
             for ref in each.services or (NOBODY,):
                 enter(self.named, ref.key, at)
-        return {*gone, *new}
-
-    def _difference(self, ledger: Ledger) -> tuple[dict[int, Reservation], dict[int, Reservation]]:
-        """Reservations gone and new, by place (a replaced one is both); by identity, since addresses hash slowly."""
-        seen = set(map(id, ledger.values()))
-        gone = [self._known.pop(each) for each in self._seen - seen]
-        unknown = seen - self._seen
-        newest_first = (each for each in reversed([*ledger.values()]) if id(each) in unknown)
-        new = islice(newest_first, len(unknown))
-        found = {place(each.ip): each for each in new}
-        self._known.update((id(each), each) for each in found.values())
-        self._seen = seen
-        return {place(each.ip): each for each in gone}, found
+        return touched
 
     def taken(self, at: int) -> bool:
         """Whether a status names it or a Lease reserves it."""
@@ -106,6 +101,23 @@ class Occupancy:
 def _lives(ref: ServiceRef, services: Mapping[str, Service]) -> bool:
     service = services.get(ref.key)
     return service is not None and service.uid == ref.uid
+
+
+def unlike(before: list[V], after: list[V]) -> tuple[list[V], list[V]]:
+    """What has gone and what is new, by identity: an address hashes too slowly to look up ten thousand.
+
+    Quick where `after` is `before` with a few left out and others appended; what has moved counts as gone and new.
+    """
+    gone: list[V] = []
+    old, new = 0, 0
+    while len(gone) < SCATTERED:
+        step = next(compress(count(), map(is_not, before[old:], after[new:])), None)
+        if step is None:
+            both = min(len(before) - old, len(after) - new)
+            return [*gone, *before[old + both :]], after[new + both :]
+        gone.append(before[old + step])
+        old, new = old + step + 1, new + step
+    return [*gone, *before[old:]], after[new:]
 
 
 def enter(table: dict[K, tuple[V, ...]], key: K, value: V) -> None:

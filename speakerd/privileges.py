@@ -39,7 +39,7 @@ class Capability(IntEnum):
 
 
 SUPERVISOR = frozenset(Capability)
-ANNOUNCER = frozenset({Capability.NET_RAW, Capability.NET_BIND_SERVICE})
+ANNOUNCER = frozenset({Capability.NET_RAW, Capability.NET_BIND_SERVICE, Capability.IPC_LOCK})
 NOTHING: frozenset[Capability] = frozenset()
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -111,7 +111,16 @@ def call_it(name: str) -> None:
 
 
 def lock_memory() -> bool:
-    """Keep what is touched from now on in memory. ONFAULT: without it every shared page would be copied at once."""
+    """Keep what is touched from now on in memory; False where the host refuses it.
+
+    ONFAULT: without it every shared page would be copied at once. Under a limit that still holds, memory that grows past
+    it would be refused, and that is worse than memory that is not locked.
+    """
+    if (
+        resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY
+        and Capability.IPC_LOCK not in permitted()
+    ):
+        return False
     try:
         _call("mlockall", MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
     except OSError:

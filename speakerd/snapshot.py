@@ -57,16 +57,21 @@ class Stores(Struct, frozen=True):
 
 
 class View(Generic[S, M]):
-    """A store, converted. The store may be changed in place; what `turn` gives is another object when it differs."""
+    """A store, converted. The store may be changed in place; what `turn` gives is another object when it differs.
+
+    `changed`: keys of the objects that the last turn found to be new, others or gone.
+    """
 
     def __init__(self, convert: Callable[[S], M | None]) -> None:
         self._convert = convert
         self._seen: dict[str, S] = {}
         self._draft: Draft[str, M] = Draft()
+        self.changed: tuple[str, ...] = ()
 
     def turn(self, store: Mapping[str, S]) -> Mapping[str, M]:
         """The store's objects as of now; those of no interest (None) left out."""
         changed = difference(self._seen, store)
+        self.changed = tuple(changed)
         for key in changed.gone:
             del self._seen[key]
             self._draft.drop(key)
@@ -135,15 +140,14 @@ def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Mem
 def _endpoints(stores: Stores, memo: Memo) -> Mapping[str, Endpoints]:
     """The EndpointSlices of each Service in one."""
     before, memo.shares = memo.shares, memo.slices.turn(stores.slices)
-    changed = difference(before, memo.shares)
     touched = set()
-    for key in changed:
-        if key in before:
-            touched.add(before[key].service)
-            del memo.by_service[before[key].service][key]
-    for key, share in changed.put.items():
-        touched.add(share.service)
-        memo.by_service.setdefault(share.service, {})[key] = share.endpoints
+    for key in memo.slices.changed:
+        if old := before.get(key):
+            touched.add(old.service)
+            del memo.by_service[old.service][key]
+        if new := memo.shares.get(key):
+            touched.add(new.service)
+            memo.by_service.setdefault(new.service, {})[key] = new.endpoints
     for name in touched:
         put_or_drop(memo.endpoints, name, _united(memo, name))
     return memo.endpoints.publish()

@@ -21,6 +21,7 @@ SOLICITED, OVERRIDE = 0x40000000, 0x20000000
 UNSPECIFIED = bytes(16)
 ALL_NODES = bytes.fromhex("ff020000000000000000000000000001")
 SOLICITED_NODE = bytes.fromhex("ff0200000000000000000001ff")
+MULTICAST = 0xFF
 OPTIONS = 16
 """More options in a solicitation than any host sends; the rest of a frame is not looked at for ever."""
 
@@ -46,8 +47,8 @@ def decode(frame: bytes) -> Solicitation:
         raise DecodeError("no neighbor discovery of this link")
     body = reader.take(length)
     kind, code, _, _, target = Reader(body).unpack(ICMP)
-    if kind != SOLICITATION or code != 0 or target[0] == 0xFF:
-        raise DecodeError("no solicitation of an address")
+    if kind != SOLICITATION or code != 0 or target[0] == MULTICAST or source[0] == MULTICAST:
+        raise DecodeError("no solicitation of an address by an address")
     if checksum(source, destination, body) != 0:
         raise DecodeError("checksum")
     link = _source_link_address(Reader(body[ICMP.size :]))

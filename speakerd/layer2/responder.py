@@ -279,38 +279,43 @@ class Responder:
 
     def receive_arp(self, index: int, frame: bytes) -> bytes | None:
         """The reply to an ARP frame that came in on interface `index`, if it is a question for one of ours."""
-        port = self._ports.get(index)
-        if port is None:
-            return self._dropped(Drop.NOT_OURS)
-        if not arp.is_request(frame):
-            return self._dropped(Drop.MALFORMED)
-        target, sender = frame[38:42], frame[28:32]
-        head = port.answers.get(target)
-        if head is None:
-            return self._dropped(Drop.NOT_OURS)
-        asker = frame[22:28]
-        if frame[:6] not in (arp.BROADCAST, port.mac) or asker[0] & 1:
-            return self._dropped(Drop.NOT_TO_US)
-        if sender == target:
-            return self._dropped(Drop.SPEAKS_FOR_OURS)
-        self._answered(target)
-        return arp.reply(head, asker, sender)
+        return self._counted(self._judged_arp(index, frame))
 
     def receive_ndp(self, index: int, frame: bytes) -> bytes | None:
         """The answer to a Neighbor Solicitation that came in on interface `index`, if it asks for one of ours."""
+        return self._counted(self._judged_ndp(index, frame))
+
+    def _judged_arp(self, index: int, frame: bytes) -> bytes | Drop:
         port = self._ports.get(index)
         if port is None:
-            return self._dropped(Drop.NOT_OURS)
+            return Drop.NOT_OURS
+        if not arp.is_request(frame):
+            return Drop.MALFORMED
+        target, sender, asker = frame[38:42], frame[28:32], frame[22:28]
+        head = port.answers.get(target)
+        if head is None:
+            return Drop.NOT_OURS
+        if frame[:6] not in (arp.BROADCAST, port.mac) or asker[0] & 1:
+            return Drop.NOT_TO_US
+        if sender == target:
+            return Drop.SPEAKS_FOR_OURS
+        self._answered(target)
+        return arp.reply(head, asker, sender)
+
+    def _judged_ndp(self, index: int, frame: bytes) -> bytes | Drop:
+        port = self._ports.get(index)
+        if port is None:
+            return Drop.NOT_OURS
         try:
             asked = ndp.decode(frame)
         except DecodeError:
-            return self._dropped(Drop.MALFORMED)
+            return Drop.MALFORMED
         if asked.target not in port.ipv6:
-            return self._dropped(Drop.NOT_OURS)
+            return Drop.NOT_OURS
         if asked.mac[0] & 1:
-            return self._dropped(Drop.NOT_TO_US)
+            return Drop.NOT_TO_US
         if asked.source == asked.target:
-            return self._dropped(Drop.SPEAKS_FOR_OURS)
+            return Drop.SPEAKS_FOR_OURS
         self._answered(asked.target)
         return ndp.answer(asked, port.mac, port.link_local)
 
@@ -319,8 +324,11 @@ class Responder:
         counts[0] += 1
         counts[1] += 1
 
-    def _dropped(self, why: Drop) -> None:
-        self.drops[why] += 1
+    def _counted(self, verdict: bytes | Drop) -> bytes | None:
+        if isinstance(verdict, Drop):
+            self.drops[verdict] += 1
+            return None
+        return verdict
 
     def deadline(self) -> float | None:
         """When something is due to be announced."""

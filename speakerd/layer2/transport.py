@@ -157,7 +157,7 @@ class Groups:
         self._missing = wanted.difference(*(joined for _, joined in self._sockets))
 
     def work(self) -> None:
-        """Join and leave some. What an interface refuses (it is going, or has IPv6 disabled) waits for the next `ask`."""
+        """Join and leave some; what an interface refuses (it goes, or has IPv6 disabled) waits for the next `ask`."""
         for _ in range(CHANGES_A_TURN):
             if self._missing:
                 self._join(self._missing.pop())

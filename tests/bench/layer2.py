@@ -46,6 +46,7 @@ def run(options: Options) -> Outcome:
 def _plane(nodes: int) -> Iterator[tuple[Lan, Embedded]]:
     """A LAN with an API server and one pool for everything."""
     with Lan(nodes) as lan, Embedded(lan) as plane:
+        plane.cluster.ensure(objects.namespace(objects.METALLB))
         plane.cluster.create(objects.pool("bench", f"{FIRST}-{FIRST + max(SIZES) - 1}"))
         plane.cluster.create(objects.advertisement("bench"))
         yield lan, plane

@@ -1,6 +1,7 @@
 """ARP and NDP without a network: what an answer costs with one VIP and with thousands; a million strange frames."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Address
 
@@ -40,7 +41,7 @@ def _program(addresses: list[int]) -> bytes:
     return bpf.encoded(bpf.arp(bpf.merged(addresses)))
 
 
-def _microseconds(work: partial[object], batch: int = BATCH) -> float:
+def _microseconds(work: Callable[[], object], batch: int = BATCH) -> float:
     """The best of several batches: what it costs when nothing else runs."""
     best = float("inf")
     for _ in range(ROUNDS):

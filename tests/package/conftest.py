@@ -40,6 +40,7 @@ def bare(lan: Lan) -> Iterator[Machine]:
 @pytest.fixture(scope="session")
 def plane(lan: Lan) -> Iterator[Embedded]:
     with Embedded(lan) as made:
+        made.cluster.ensure(objects.namespace(objects.METALLB))
         made.cluster.create(objects.pool("lan", "10.99.10.0/24"))
         made.cluster.create(objects.advertisement("lan"))
         yield made

@@ -1,0 +1,80 @@
+"""What was compiled: it stands alone, wherever it is put, and starts at once."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from speakerd import __version__
+from tests.lab.agents import BINARY, ROOT
+
+FOLDER = Path(BINARY[0]).parent
+ONE_FILE = ROOT / "dist" / "speakerd"
+LARGEST = 15 << 20
+"""Bytes of the one file: what an administrator copies to every node."""
+SLOWEST = 0.1
+"""Seconds that `version` may take at its best of several, on a machine that does other work too; alone it takes a quarter."""
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled folder at another place, by a name of its own."""
+    if not FOLDER.is_dir():
+        pytest.skip(f"{FOLDER} is not there: run ./dev build")
+    place = tmp_path_factory.mktemp("elsewhere") / "agent"
+    shutil.copytree(FOLDER, place)
+    return place / "speakerd"
+
+
+def said(program: Path, *arguments: str) -> str:
+    """What it prints with nothing of Python's, nor of this tree's, around it."""
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, env={}, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_runs_from_anywhere(moved: Path) -> None:
+    assert json.loads(said(moved, "version", "-o", "json"))["version"] == __version__
+
+
+def test_it_obeys_no_python_environment(moved: Path, tmp_path: Path) -> None:
+    (tmp_path / "argparse.py").write_text("raise SystemExit(9)")
+    environment = {"PYTHONPATH": str(tmp_path), "PYTHONHOME": str(tmp_path)}
+    assert subprocess.run([moved, "version"], env=environment, check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_structs_decode_all_their_fields(moved: Path, tmp_path: Path) -> None:
+    file = tmp_path / "speakerd.yaml"
+    file.write_text("addressPools: [{name: lan, addresses: [10.0.0.0/28], autoAssign: false}]")
+    (pool,) = json.loads(said(moved, "check", "-f", str(file), "-o", "json"))["pools"]
+    assert (pool["name"], pool["cidrs"], pool["autoAssign"]) == ("lan", ["10.0.0.0/28"], False)
+
+
+def test_it_has_what_it_prints_with_it(moved: Path) -> None:
+    assert said(moved, "check", "--example") == (ROOT / "conf" / "speakerd.yaml").read_text()
+    assert "ipaddresspools.metallb.io" in said(moved, "crds")
+
+
+def test_it_starts_at_once(moved: Path) -> None:
+    def seconds() -> float:
+        began = time.perf_counter()
+        said(moved, "version")
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(11)) < SLOWEST
+
+
+def test_the_one_file_is_small_and_alone_enough(tmp_path: Path, moved: Path) -> None:
+    alone = tmp_path / "speakerd"
+    shutil.copy(ONE_FILE, alone)
+    assert alone.stat().st_size < LARGEST
+    assert said(alone, "version") == said(moved, "version")
+
+
+def test_nothing_in_it_names_the_place_it_was_built(moved: Path) -> None:
+    home = os.fsencode(ROOT)
+    assert not [path for path in moved.parent.rglob("*") if path.is_file() and home in path.read_bytes()]
