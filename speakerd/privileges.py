@@ -116,10 +116,8 @@ def lock_memory() -> bool:
     ONFAULT: without it every shared page would be copied at once. Under a limit that still holds, memory that grows past
     it would be refused, and that is worse than memory that is not locked.
     """
-    if (
-        resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY
-        and Capability.IPC_LOCK not in permitted()
-    ):
+    limited = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY
+    if limited and Capability.IPC_LOCK not in permitted():
         return False
     try:
         _call("mlockall", MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)

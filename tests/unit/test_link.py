@@ -159,6 +159,15 @@ def test_what_the_announcer_sees_comes_up(link: Link) -> None:
     assert reader.observed().claims == {}
 
 
+def test_claims_that_change_in_place_are_noticed(link: Link) -> None:
+    writer, reader = SightWriter(link.announcer()), SightReader(link.controller().into)
+    claims: dict[bytes, Claim] = {}
+    for number in (1, 2):
+        claims[vip(number).ip] = Claim(vip(number).ip, 1, "a", 1.5, "first")
+        writer.apply((), Facts(), claims)
+        assert reader.observed().claims.keys() == claims.keys()
+
+
 def test_a_bell_rung_many_times_never_blocks_and_is_heard(link: Link) -> None:
     upper, lower = link.controller().bell, link.announcer().bell
     for _ in range(100_000):
