@@ -91,8 +91,7 @@ class Controller:
             self._gather()
             if self._snapshot is not None and self._snapshot.settled:
                 self._apply(self._snapshot)
-            if self._telling is None:
-                self._telling = asyncio.get_running_loop().call_later(TELL_AFTER, self._tell)
+            self._tell_soon()
 
     def _gather(self) -> None:
         cluster = self._cluster
@@ -124,7 +123,7 @@ class Controller:
         self._ends.bell.rung()
         before, self._observed = self._observed, self._sight.observed()
         self._log_changes(before)
-        self._changed.set()
+        self._tell_soon()
 
     def _log_changes(self, before: Observed) -> None:
         me = self._settings.node.name
@@ -175,6 +174,10 @@ class Controller:
         """To the supervisor: a beat, or lines for systemd; a full socket says the same."""
         with suppress(BlockingIOError):
             self._report_to.send(text.encode())
+
+    def _tell_soon(self) -> None:
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(TELL_AFTER, self._tell)
 
     def _tell(self) -> None:
         """Keep systemd's status line true."""

@@ -25,8 +25,6 @@ REFRESH_RATE = 20.0
 """Refreshes a second of a node, at most; with more VIPs each is refreshed more rarely."""
 BURST = 0.05
 """Seconds of a rate that may go out at once."""
-WHOLE = 1 - 1e-6
-"""Enough of a bucket's share for one more, whatever sums of floats make of it."""
 
 Pair = tuple[int, bytes]
 """Interface index and packed VIP."""
@@ -59,26 +57,22 @@ class Send(Struct, frozen=True):
 
 
 class Bucket:
-    """Lets `rate` things a second through, with a burst of BURST seconds' worth."""
+    """Lets `rate` things a second through, with a burst of BURST seconds' worth (the generic cell rate algorithm)."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-        self._burst = max(1.0, rate * BURST)
-        self._level = self._burst
-        self._at = 0.0
-
-    def take(self, now: float) -> bool:
-        """Whether one more may go now; if so it counts as gone."""
-        self._level = min(self._burst, self._level + (now - self._at) * self.rate)
-        self._at = now
-        if self._level < WHOLE:
-            return False
-        self._level -= 1.0
-        return True
+        self._even = float("-inf")
 
     def next(self) -> float:
         """When the next may go."""
-        return self._at + max(0.0, 1.0 - self._level) / self.rate
+        return self._even - BURST
+
+    def take(self, now: float) -> bool:
+        """Whether one more may go now; if so it counts as gone."""
+        if now < self.next():
+            return False
+        self._even = max(self._even, now) + 1.0 / self.rate
+        return True
 
 
 class Repeat(Struct, frozen=True, order=True):

@@ -58,4 +58,4 @@ def _strange(outcome: Outcome) -> None:
     outcome["figures"]["strange.frames"] = STRANGE
     outcome["figures"]["strange.us"] = round((time.perf_counter() - began) / STRANGE * 1e6, 2)
     outcome["goals"].append(at_most("strange frames answered", damage.answered, 0, "frames"))
-    outcome["goals"].append(at_most("objects they leave", damage.objects, 50, "objects"))
+    outcome["goals"].append(at_most("blocks of memory they leave", damage.blocks, 50, "blocks"))

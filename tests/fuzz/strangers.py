@@ -1,6 +1,7 @@
 """Frames no host should send: truncated, oversized, tagged, damaged and random ones, against a responder with VIPs."""
 
 import gc
+import sys
 from ipaddress import ip_address
 from random import Random
 
@@ -15,12 +16,15 @@ TAG = bytes.fromhex("81000064")
 LONGEST = 9000
 
 
+BATCH = 1000
+
+
 class Damage(Struct, frozen=True):
-    """What `count` frames did: answers they got, and objects alive beyond those before."""
+    """What `count` frames did: answers they got, and blocks of memory in use beyond those before."""
 
     count: int
     answered: int
-    objects: int
+    blocks: int
 
 
 def responder() -> Responder:
@@ -48,22 +52,25 @@ def strange(random: Random) -> bytes:
 
 
 def run(count: int, seed: int) -> Damage:
-    """Give a responder `count` of them by both doors."""
+    """Give a responder `count` of them, no two alike, each by both doors."""
     random = Random(seed)
     core = responder()
-    frames = [strange(random) for _ in range(1000)]
-    answered = _given(core, frames, 1)
-    gc.collect()
-    before = len(gc.get_objects())
-    answered += _given(core, frames, max(1, count // len(frames)))
-    gc.collect()
-    return Damage(count, answered, len(gc.get_objects()) - before)
+    answered = _given(core, random, BATCH)
+    before = _blocks()
+    for _ in range(max(1, count // BATCH - 1)):
+        answered += _given(core, random, BATCH)
+    return Damage(count, answered, _blocks() - before)
 
 
-def _given(core: Responder, frames: list[bytes], times: int) -> int:
+def _given(core: Responder, random: Random, count: int) -> int:
     answered = 0
-    for _ in range(times):
-        for frame in frames:
-            answered += core.receive_arp(2, frame) is not None
-            answered += core.receive_ndp(2, frame) is not None
+    for _ in range(count):
+        frame = strange(random)
+        answered += core.receive_arp(2, frame) is not None
+        answered += core.receive_ndp(2, frame) is not None
     return answered
+
+
+def _blocks() -> int:
+    gc.collect()
+    return sys.getallocatedblocks()

@@ -10,7 +10,7 @@ from tests.unit.layer2.frames import solicitation, who_has
 def test_strange_frames_get_no_answer_and_leave_nothing_behind(seed: int) -> None:
     damage = run(20_000, seed)
     assert damage.answered == 0
-    assert damage.objects < 50
+    assert damage.blocks < 50
 
 
 def test_the_responder_under_test_would_answer_good_frames() -> None:

@@ -58,7 +58,7 @@ def program() -> Sequence[str]:
 
 
 class Agent:
-    """speakerd on `host`; its files are in `folder`. `settings` are merged over what every node needs."""
+    """speakerd on `host`; its files are in `folder`. `settings` come on top of what every node needs."""
 
     def __init__(
         self, lan: Lan, host: Host, plane: Plane, command: Sequence[str], settings: Mapping[str, object] | None = None
@@ -69,7 +69,10 @@ class Agent:
         self.run, self.log = self._folder / "run", self._folder / "log"
         self._folder.mkdir(exist_ok=True)
         self.config = self._folder / "speakerd.yaml"
-        self.configure({"kubernetes": {"kubeconfig": str(plane.kubeconfig(host.name))}, **(settings or {})})
+        wanted = dict(settings or {})
+        if "kubernetes" not in wanted:
+            wanted["kubernetes"] = {"kubeconfig": str(plane.kubeconfig(host.name))}
+        self.configure(wanted)
         self._process: subprocess.Popen[bytes] | None = None
 
     def configure(self, settings: Mapping[str, object]) -> None:
@@ -80,10 +83,10 @@ class Agent:
         }
         self.config.write_text(json.dumps({**fixed, **settings}, indent=1))
 
-    def start(self) -> None:
-        """Start it; `ready` tells when it is."""
+    def start(self, more: Mapping[str, str] | None = None) -> None:
+        """Start it, with `more` in its environment; `ready` tells when it is."""
         env = {name: value for name, value in os.environ.items() if not name.startswith(("SPEAKERD_", "NOTIFY_"))}
-        env["PYTHONPATH"] = str(ROOT)
+        env |= {"PYTHONPATH": str(ROOT), **(more or {})}
         command = [*self._command, "run", "--config", str(self.config)]
         self._process = self._lan.spawn(self.host, *command, log=self.log, env=env)
 

@@ -22,13 +22,16 @@ PORT = 6443
 
 
 class Embedded:
-    """From enter to exit. `cluster` is the administrator's view, with a Node for each node of the LAN."""
+    """From enter to exit. `cluster` is the administrator's view, with a Node for each node of the LAN.
+
+    `bare`: MetalLB was never here: no CustomResourceDefinitions, no namespace.
+    """
 
     cluster: Cluster
     folder: Path
 
-    def __init__(self, lan: Lan) -> None:
-        self._lan = lan
+    def __init__(self, lan: Lan, *, bare: bool = False) -> None:
+        self._lan, self._bare = lan, bare
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -40,6 +43,8 @@ class Embedded:
             self.cluster = Cluster(self._access(), self._writes)
             stack.callback(self.cluster.close)
             eventually(self._ready, "the embedded API server answers")
+            if not self._bare:
+                self.cluster.create(objects.namespace(objects.METALLB))
             for node in self._lan.nodes:
                 self.cluster.create(objects.node(node))
             self._stack = stack.pop_all()
@@ -54,8 +59,9 @@ class Embedded:
         server = self._lan.server
         users = [f"--user={node.name}" for node in self._lan.nodes]
         where = [f"--dir={self.folder}", f"--bind={server.ipv4}", f"--port={PORT}"]
+        without = ["--no-crds"] if self._bare else []
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = (sys.executable, "-m", "tests.embedded", *where, *users)
+        command = (sys.executable, "-m", "tests.embedded", *where, *users, *without)
         self._lan.spawn(server, *command, log=self.folder / "api.log", env=env)
 
     def _access(self) -> Access:

@@ -17,7 +17,7 @@ ONE_FILE = ROOT / "dist" / "speakerd"
 LARGEST = 15 << 20
 """Bytes of the one file: what an administrator copies to every node."""
 SLOWEST = 0.1
-"""Seconds that `version` may take at its best of several, on a machine that does other work too; alone it takes a quarter."""
+"""Seconds that `version` may take, at its best of several, on a machine that does other work too."""
 
 
 @pytest.fixture(scope="module")

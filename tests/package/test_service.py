@@ -15,7 +15,8 @@ from tests.package.conftest import SETTINGS, configure
 from tests.package.machine import Machine
 
 UNIT = "speakerd"
-GRANTED = {"CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13}
+PROCESSES = ("speakerd", "controller", "announcer")
+GRANTED = {"CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13, "CAP_IPC_LOCK": 14}
 """linux/capability.h: what the announcer keeps."""
 
 
@@ -24,7 +25,7 @@ def service(installed: Machine) -> Iterator[Machine]:
     """The machine with the service started."""
     installed.run("systemctl", "start", UNIT)
     yield installed
-    print(installed.run("journalctl", "--unit", UNIT, "--no-pager", "--lines=100"))
+    print(journal(installed)[-4000:])
     installed.run("systemctl", "stop", UNIT)
 
 
@@ -37,15 +38,20 @@ def address(service: Machine, plane: Embedded, lan: Lan) -> str:
     return found
 
 
-def status(service: Machine) -> str:
-    return service.run("systemctl", "status", "--no-pager", "--full", UNIT, check=False)
+def status_line(service: Machine) -> str:
+    return service.show(UNIT, "StatusText")
+
+
+def journal(service: Machine) -> str:
+    return service.run("journalctl", "--unit", UNIT, "--no-pager")
 
 
 def processes(service: Machine) -> dict[str, int]:
     """Name -> pid of the three processes, from the control group."""
     group = service.show(UNIT, "ControlGroup")
-    pids = service.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs").split()
-    return {service.run("cat", f"/proc/{pid}/comm").strip(): int(pid) for pid in pids}
+    pids = service.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False).split()
+    found = {service.run("cat", f"/proc/{pid}/comm", check=False).strip(): int(pid) for pid in pids}
+    return {name: pid for name, pid in found.items() if name}
 
 
 def kill(service: Machine, name: str) -> int:
@@ -71,17 +77,18 @@ def connected(service: Machine) -> bool:
 def test_systemctl_status_tells_all(service: Machine) -> None:
     name = service.host.name
     line = f"{name}: 1 VIPs, 1 answered here; 1 members; API connected; allocator {name}"
-    eventually(lambda: line in status(service), f"the status line is: {line}")
-    text = status(service)
+    eventually(lambda: line == status_line(service), f"the status line is: {line}")
+    text = service.run("systemctl", "status", "--no-pager", "--full", UNIT)
+    assert f'Status: "{line}"' in text
     assert re.search(r"Loaded: loaded \(/lib/systemd/system/speakerd.service; enabled;", text)
     assert "Active: active (running)" in text
-    assert re.search(r"Main PID: \d+ \(supervisor\)", text)
+    assert re.search(r"Main PID: \d+ \(speakerd\)", text)
     assert len(re.findall(r"[├└]─ *\d+ /usr/lib/speakerd/speakerd run", text)) == 3, text
 
 
 def test_the_user_has_no_right_it_does_not_need(service: Machine) -> None:
     uid = service.run("id", "-u", UNIT).strip()
-    for name in ("supervisor", "controller", "announcer"):
+    for name in PROCESSES:
         assert facts(service, name)["Uid"].split() == [uid] * 4
     assert int(facts(service, "controller")["CapEff"], 16) == 0
     assert int(facts(service, "announcer")["CapEff"], 16) == sum(1 << bit for bit in GRANTED.values())
@@ -114,17 +121,18 @@ def test_the_supervisor_killed_takes_all_along_and_systemd_begins_again(
     service: Machine, address: str, lan: Lan
 ) -> None:
     before = set(processes(service).values())
-    kill(service, "supervisor")
+    kill(service, "speakerd")
     assert service.show(UNIT, "NRestarts") == "1"
     assert owner(lan, address, timeout=10.0) == service.host.name
     assert not before & set(processes(service).values())
 
 
-def test_a_reload_changes_the_settings_of_the_running_service(service: Machine) -> None:
+def test_a_reload_takes_new_settings_into_the_running_service(service: Machine) -> None:
     before = processes(service)
     configure(service, layer2={"refresh": "30s"})
     service.run("systemctl", "reload", UNIT)
-    assert service.show(UNIT, "ActiveState") == "active"
+    eventually(lambda: service.show(UNIT, "ActiveState") == "active", "the reload ends")
+    eventually(lambda: "settings.reloaded" in journal(service), "the journal tells of the new settings")
     assert processes(service) == before
 
 
@@ -133,12 +141,13 @@ def test_a_bad_reload_changes_nothing_and_shows(service: Machine, address: str, 
     service.write(SETTINGS, "layer2:\n  refrehs: 30s\n")
     service.run("systemctl", "reload", UNIT)
     where = f"{SETTINGS}:2:3"
-    eventually(lambda: where in service.run("journalctl", "--unit", UNIT, "--no-pager"), f"the journal names {where}")
-    eventually(lambda: "settings" in status(service).partition("Status:")[2].splitlines()[0], "the status line tells")
+    eventually(lambda: where in journal(service), f"the journal names {where}")
+    eventually(lambda: "settings" in status_line(service), "the status line tells")
     assert processes(service) == before
     assert answering(lan, address)
     configure(service)
     service.run("systemctl", "reload", UNIT)
+    eventually(lambda: "settings" not in status_line(service), "the status line is calm again")
 
 
 def test_a_stop_ends_all_three_and_is_no_failure(service: Machine) -> None:

@@ -4,7 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from speakerd.host import Links, messages
+from speakerd.host import (
+    DEL_LINK,
+    GET_ADDRESS,
+    GET_LINK,
+    HEADER,
+    NLM_F_DUMP_INTR,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    Links,
+    Listing,
+    Message,
+    messages,
+)
 from speakerd.model import Interface, Layer2Settings
 from speakerd.settings import Settings, layer2
 
@@ -20,8 +32,8 @@ def recorded(name: str) -> list[bytes]:
 def after(stream: list[bytes], settings: Layer2Settings = ANY) -> dict[str, Interface]:
     links = Links()
     for data in stream:
-        for kind, _, message in messages(data):
-            links.take(kind, message)
+        for message in messages(data):
+            links.take(message.kind, message.data)
     return {each.name: each for each in links.interfaces(settings)}
 
 
@@ -87,3 +99,104 @@ def test_a_length_that_lies_ends_the_read() -> None:
     assert messages(b"\xff\xff\xff\x7f" + first[4:]) == []
     assert messages(b"\0\0\0\0" + first[4:]) == []
     assert len(messages(first + first[:10])) == 1
+
+
+PORT, KERNEL = 77, 0
+DONE = Message(NLMSG_DONE, 0, PORT, b"")
+
+
+def told(data: bytes, port: int = KERNEL, flags: int = 0) -> Message:
+    (message,) = messages(data)
+    return Message(message.kind, flags, port, message.data)
+
+
+def asked(request: bytes) -> int:
+    return HEADER.unpack_from(request)[1] if request else 0
+
+
+def names(listing: Listing) -> list[str]:
+    return [each.name for each in listing.links.interfaces(ANY)]
+
+
+def listed() -> Listing:
+    listing = Listing(PORT)
+    listing.begin()
+    for data in recorded("vlan")[:2]:
+        listing.take(told(data, PORT))
+    listing.take(DONE)
+    listing.take(DONE)
+    return listing
+
+
+def test_links_are_asked_for_before_addresses_and_known_once_both_are_there() -> None:
+    listing = Listing(PORT)
+    assert asked(listing.begin()) == GET_LINK
+    links, addresses = recorded("vlan")[:2], recorded("vlan")[2:]
+    assert [listing.take(told(data, PORT)) for data in links] == [b"", b""]
+    assert asked(listing.take(DONE)) == GET_ADDRESS
+    for data in addresses:
+        assert (listing.whole, names(listing)) == (False, [])
+        listing.take(told(data, PORT))
+    assert listing.take(DONE) == b""
+    assert listing.whole
+    assert names(listing) == ["eth0", "eth0.100"]
+    assert listing.links.interfaces(ANY)[1].ipv4 == ("198.51.100.5",)
+
+
+def test_half_an_answer_changes_nothing_of_what_is_known() -> None:
+    listing = listed()
+    listing.begin()
+    listing.take(told(recorded("vlan")[0], PORT))
+    listing.take(DONE)
+    assert names(listing) == ["eth0", "eth0.100"]
+    listing.take(DONE)
+    assert names(listing) == ["eth0"]
+
+
+def test_an_answer_the_kernel_calls_inconsistent_is_asked_for_again() -> None:
+    listing = listed()
+    listing.begin()
+    listing.take(told(recorded("vlan")[0], PORT, flags=NLM_F_DUMP_INTR))
+    assert asked(listing.take(DONE)) == GET_LINK
+    assert names(listing) == ["eth0", "eth0.100"]
+
+
+def test_lost_messages_are_made_good_by_asking_anew_once_the_answer_under_way_has_ended() -> None:
+    listing = listed()
+    assert asked(listing.lost()) == GET_LINK
+    assert listing.lost() == b""
+    assert asked(listing.take(DONE)) == GET_LINK
+
+
+def test_what_happens_while_an_answer_comes_is_part_of_it_and_what_was_before_is_not() -> None:
+    listing = listed()
+    gone = recorded("vlan")[1]
+    listing.begin()
+    listing.take(told(recorded("vrf")[0]))
+    listing.take(told(recorded("vlan")[0], PORT))
+    listing.take(told(gone, PORT))
+    listing.take(Message(DEL_LINK, 0, KERNEL, gone))
+    listing.take(DONE)
+    listing.take(DONE)
+    assert names(listing) == ["eth0"]
+
+
+def test_news_after_the_answer_count_at_once() -> None:
+    listing = listed()
+    listing.take(Message(DEL_LINK, 0, KERNEL, recorded("vlan")[1]))
+    assert names(listing) == ["eth0"]
+
+
+def test_a_refused_request_is_an_error() -> None:
+    refusal = HEADER.pack(20, NLMSG_ERROR, 0, 0, PORT) + (-1).to_bytes(4, "little", signed=True)
+    with pytest.raises(PermissionError):
+        Listing(PORT).take(Message(NLMSG_ERROR, 0, PORT, refusal))
+
+
+def test_a_radios_own_message_says_nothing_of_the_link() -> None:
+    radio = bytes.fromhex("08000b0000000000")
+    whole = recorded("carrier")[0]
+    bare = (
+        (32 + 12 + len(radio)).to_bytes(4, "little") + whole[4:32] + bytes.fromhex("0900030065746830 00000000") + radio
+    )
+    assert after([whole, bare])["eth0"].mac.hex(":") == "52:54:00:00:00:02"

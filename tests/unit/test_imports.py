@@ -12,11 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 STOREYS = (
-    {"", "difference", "lean", "log", "model", "settings", "wire", "config.resources"},
+    {"", "difference", "findings", "lean", "log", "model", "settings", "wire", "config.resources"},
     {"allocator", "config", "kube.objects", "occupancy", "ownership.ranking", "search", "wish"}
     | {"layer2.arp", "layer2.filter", "layer2.ndp"},
     {"advertise", "kube.body", "kube.lease", "layer2.responder", "ownership", "snapshot", "status", "vips"},
-    {"control", "decide", "engine", "host", "kube", "layer2", "link", "privileges", "report", "sd_notify"},
+    {"control", "decide", "diagnosis", "engine", "host", "kube", "layer2", "link", "privileges", "report", "sd_notify"},
     {"announcer", "controller"},
     {"supervisor"},
     {"cli", "__main__"},
@@ -24,8 +24,9 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator config decide difference model occupancy ownership search settings snapshot status vips wire"
-    " wish kube.body kube.lease kube.objects layer2.arp layer2.filter layer2.ndp layer2.responder".split()
+    "advertise allocator config decide diagnosis difference findings model occupancy ownership report search settings"
+    " snapshot status vips wire wish kube.body kube.lease kube.objects"
+    " layer2.arp layer2.filter layer2.ndp layer2.responder".split()
 )
 READS_FILES = frozenset({"config.load", "config.sources"})
 

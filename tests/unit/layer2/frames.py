@@ -47,3 +47,10 @@ def solicitation(
     packet.extension_hdrs = {}
     mac = b"\x33\x33" + destination[12:] if destination[0] == 0xFF else OURS
     return bytes(Ethernet(dst=mac, src=ASKER, type=ETH_TYPE_IP6, data=packet))
+
+
+def parsed(frame: bytes) -> Ethernet:
+    """`frame` read by dpkt; ARP and IPv6 by name, since what else it knows depends on how it was imported."""
+    found = Ethernet(frame)
+    found.data = {ETH_TYPE_ARP: ARP, ETH_TYPE_IP6: IP6}[found.type](frame[14:])
+    return found

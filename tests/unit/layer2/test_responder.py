@@ -1,5 +1,6 @@
 """What a node says for its VIPs: every form of question answered, take-overs announced, and never too much."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from ipaddress import IPv4Address, ip_address
@@ -11,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.layer2 import ndp
-from speakerd.layer2.responder import Drop, Responder, Send
+from speakerd.layer2.responder import BURST, Drop, Responder, Send
 from speakerd.model import Interface
-from tests.unit.layer2.frames import ASKER, BROADCAST, OURS, solicitation, v4, v6, who_has
+from tests.unit.layer2.frames import ASKER, BROADCAST, OURS, parsed, solicitation, v4, v6, who_has
 
 ETH0 = Interface(2, "eth0", mac=OURS, usable=True, ipv6=("fd00::11", "fe80::bbb"))
 ETH1 = Interface(3, "eth1", mac=bytes.fromhex("020000000ccc"), usable=True)
@@ -45,7 +46,7 @@ class Node:
 def answer(node: Node, frame: bytes, index: int = 2) -> Ethernet:
     reply = node.core.receive_arp(index, frame)
     assert reply is not None
-    return Ethernet(reply)
+    return parsed(reply)
 
 
 def test_a_question_is_answered_to_the_asker_with_this_interfaces_mac() -> None:
@@ -73,7 +74,7 @@ def test_padding_behind_a_question_changes_nothing() -> None:
         (who_has("10.0.0.2"), Drop.NOT_OURS),
         (who_has(VIP, to=bytes.fromhex("020000000ddd")), Drop.NOT_TO_US),
         (who_has(VIP, mac=bytes.fromhex("030000000aaa")), Drop.NOT_TO_US),
-        (who_has(VIP, sender=VIP), Drop.ITS_OWN),
+        (who_has(VIP, sender=VIP), Drop.SPEAKS_FOR_OURS),
         (who_has(VIP, op=2), Drop.MALFORMED),
         (who_has(VIP)[:41], Drop.MALFORMED),
         (b"", Drop.MALFORMED),
@@ -110,7 +111,7 @@ def test_every_truncation_of_a_solicitation_is_refused() -> None:
 def advertised(reply: bytes | None) -> tuple[Ethernet, int, bytes, bytes]:
     """The frame, its flags, target and link-layer address; checks what RFC 4861 section 7.1.2 asks of it."""
     assert reply is not None
-    frame = Ethernet(reply)
+    frame = parsed(reply)
     body = reply[54:]
     assert frame.data.hlim == 255
     assert frame.data.nxt == 58
@@ -170,9 +171,9 @@ def test_an_interface_without_link_local_address_speaks_as_the_vip() -> None:
 
 def test_a_take_over_is_announced_at_once_in_both_forms() -> None:
     node = Node(VIP)
-    assert [Ethernet(each.frame).data.op for each in node.first] == [1, 2]
+    assert [parsed(each.frame).data.op for each in node.first] == [1, 2]
     for each in node.first:
-        frame = Ethernet(each.frame)
+        frame = parsed(each.frame)
         assert (each.index, frame.dst, frame.src) == (2, BROADCAST, OURS)
         assert (frame.data.sha, frame.data.spa, frame.data.tpa) == (OURS, v4(VIP), v4(VIP))
 
@@ -250,4 +251,47 @@ def test_counters_tell_what_was_asked_answered_and_announced() -> None:
     node = Node(VIP)
     node.core.receive_arp(2, who_has(VIP))
     (counted,) = node.core.counters.values()
-    assert (counted.requests, counted.responses, counted.gratuitous) == (1, 1, 1)
+    assert (counted.requests, counted.responses, counted.gratuitous) == (1, 1, 2)
+
+
+def test_repeats_and_refreshes_take_turns_in_form() -> None:
+    node = Node(VIP)
+    forms = [parsed(each.frame).data.op for _, each in node.until(180.0)]
+    assert forms == [1, 2, 1, 2, 1, *(1, 2, 1)]
+
+
+def test_a_vip_taken_again_is_announced_as_often_as_one_taken_once() -> None:
+    node = Node(VIP)
+    for tenth in range(1, 10):
+        node.apply(now=tenth / 10)
+        node.apply(VIP, now=tenth / 10)
+    assert [at for at, _ in node.until(6.5)] == pytest.approx([1.9, 2.9, 3.9, 4.9, 5.9])
+
+
+def test_a_link_local_address_that_comes_later_is_used_and_announces_nothing_anew() -> None:
+    node = Node(VIP6, interfaces=(ETH1,))
+    node.interfaces = (Interface(3, "eth1", mac=ETH1.mac, usable=True, ipv6=("fe80::ccc",)),)
+    assert node.apply(VIP6, now=0.5) == []
+    frame, *_ = advertised(node.core.receive_ndp(3, solicitation(VIP6)))
+    assert frame.data.src == v6("fe80::ccc")
+
+
+def test_a_shorter_refresh_counts_from_the_change() -> None:
+    node = Node(VIP)
+    node.until(10.0)
+    node.core.apply(node.interfaces, {packed(VIP): ()}, 1000, 4.0, 10.0)
+    assert [at for at, _ in node.until(20.0)] == [14.0, 18.0]
+
+
+@given(st.integers(1, 400), st.integers(1, 100), st.lists(st.floats(0.0, 10.0), max_size=10).map(sorted))
+def test_no_change_of_vips_makes_more_frames_than_the_rate(rate: int, size: int, changes: list[float]) -> None:
+    vips = [packed(f"10.0.{i >> 8}.{i & 255}") for i in range(size)]
+    core = Responder(lambda: 0.5)
+    times = []
+    for number, at in enumerate([0.0, *changes]):
+        while (due := core.deadline()) is not None and due <= at:
+            times += [due] * len(core.wake(due))
+        chosen: Mapping[bytes, tuple[str, ...]] = dict.fromkeys(vips[number % 2 :], ())
+        times += [at] * len(core.apply((ETH0,), chosen, rate, 1.0, at))
+    for first, start in enumerate(times):
+        assert bisect_left(times, start + 1.0) - first <= rate * (1.0 + BURST) + 2

@@ -1,0 +1,139 @@
+"""An API server in every mood: silent, forgetful, failing, losing answers; VIPs are answered, no address is lost."""
+
+from functools import partial
+
+import pytest
+import yaml
+
+from tests.lab import objects
+from tests.lab.agents import Agent, command_output, fleet
+from tests.lab.cluster import Cluster
+from tests.lab.embedded import Embedded
+from tests.lab.frames import Watch
+from tests.lab.net import Lan
+from tests.lab.steps import given, owner, publish, said, vip_leases
+from tests.lab.waiting import eventually, throughout
+
+pytestmark = pytest.mark.lab
+
+PATIENCE = 40.0
+"""Seconds until a change is seen after an outage: the agents' longest back-off and a little more."""
+
+
+def test_a_service_is_told_why_it_waits_and_served_when_the_pool_grows(cluster: Cluster, lan: Lan) -> None:
+    cluster.create(objects.pool("small", "10.99.12.1/32"))
+    publish(cluster, "first", lan.nodes, pool="small")
+    assert given(cluster, "first") == ["10.99.12.1"]
+    publish(cluster, "second", lan.nodes, pool="small")
+    eventually(partial(said, cluster, "second", "AllocationFailed"), "an event tells why")
+    change = {"spec": {"addresses": ["10.99.12.1-10.99.12.2"]}}
+    cluster.patch("IPAddressPool", "small", change, namespace=objects.METALLB)
+    assert given(cluster, "second") == ["10.99.12.2"]
+    cluster.delete("Service", "first")
+    cluster.delete("Service", "second")
+    eventually(lambda: not vip_leases(cluster), "both addresses are free")
+    cluster.delete("IPAddressPool", "small", objects.METALLB)
+
+
+def test_while_the_api_server_is_silent_vips_are_answered_and_then_changes_are_caught_up(
+    cluster: Cluster, plane: Embedded, lan: Lan
+) -> None:
+    publish(cluster, "held", lan.nodes)
+    (address,) = given(cluster, "held")
+    before = owner(lan, address)
+    with Watch(lan.onlooker, ask=[address]) as watch:
+        plane.fault(hang=20.0)
+        throughout(lambda: watch.silence(address) < 0.5 or len(watch.sightings) < 2, "it is answered", 20)
+        publish(cluster, "new", lan.nodes)
+        (other,) = given(cluster, "new", PATIENCE)
+        assert watch.silence(address) < 0.5
+    assert other != address
+    assert owner(lan, address) == before
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param({"cut": True}, id="watches are cut"),
+        pytest.param({"compact": True, "cut": True}, id="history is forgotten"),
+        pytest.param({"refuse": 3.0}, id="connections are refused"),
+        pytest.param({"fail": 20, "code": 500}, id="requests fail"),
+        pytest.param({"fail": 20, "code": 429, "retry_after": 1}, id="requests are throttled"),
+        pytest.param({"lose": 3, "match": "POST /apis/coordination"}, id="answers to the reservation are lost"),
+        pytest.param({"lose": 3, "match": "PATCH /api/v1"}, id="answers to the status are lost"),
+        pytest.param({"slow": 0.5}, id="every answer is slow"),
+    ],
+)
+def test_after_a_fault_addresses_are_as_before_and_new_ones_are_given_once(
+    cluster: Cluster, plane: Embedded, lan: Lan, faults: dict[str, object]
+) -> None:
+    publish(cluster, "before", lan.nodes)
+    (before,) = given(cluster, "before")
+    plane.fault(**faults)
+    names = [f"after-{number}" for number in range(3)]
+    for name in names:
+        eventually(partial(published, cluster, lan, name), f"{name} is created", PATIENCE)
+    found = [given(cluster, name, PATIENCE)[0] for name in names]
+    plane.fault()
+    assert len({before, *found}) == 1 + len(names)
+    assert cluster.addresses("before") == [before]
+    for address in (before, *found):
+        owner(lan, address, PATIENCE)
+    eventually(lambda: len(vip_leases(cluster)) == 1 + len(names), "each address is reserved once")
+
+
+def published(cluster: Cluster, lan: Lan, name: str) -> bool:
+    """Whether the server, faults and all, has the Service and its endpoints."""
+    try:
+        cluster.ensure(objects.service(name))
+        cluster.ensure(objects.endpoints(name, lan.nodes))
+    except Exception as fault:  # noqa: BLE001  whatever the server was told to do
+        print(f"{name}: {fault}")
+        return False
+    return True
+
+
+def test_addresses_and_owners_survive_a_restart_of_every_agent(cluster: Cluster, lan: Lan, agents: list[Agent]) -> None:
+    names = [f"kept-{number}" for number in range(5)]
+    for name in names:
+        publish(cluster, name, lan.nodes)
+    before = {name: given(cluster, name) for name in names}
+    owners = [owner(lan, address) for (address,) in before.values()]
+    writes = len(cluster.writes())
+    for agent in agents:
+        agent.stop()
+        agent.start()
+    assert [owner(lan, address, 20) for (address,) in before.values()] == owners
+    eventually(cluster.allocator, "there is an allocator", 20)
+    throughout(lambda: {name: cluster.addresses(name) for name in names} == before, "addresses are kept", 2)
+    assert not [each for each in cluster.writes()[writes:] if each.resource == "services/status"]
+
+
+def test_where_metallb_never_was_the_settings_pool_serves_and_its_kinds_are_taken_up_when_they_come() -> None:
+    with Lan() as lan, Embedded(lan, bare=True) as plane, fleet(lan, plane, settings={"iprange": "10.99.13.1/32"}):
+        cluster = plane.cluster
+        publish(cluster, "plain", lan.nodes)
+        assert given(cluster, "plain") == ["10.99.13.1"]
+        owner(lan, "10.99.13.1")
+        plane.apply(yaml.safe_load_all(command_output("crds")))
+        cluster.create(objects.pool("later", "10.99.14.0/24"))
+        publish(cluster, "wished", lan.nodes, pool="later")
+        assert given(cluster, "wished", PATIENCE) == ["10.99.14.0"]
+
+
+def test_a_bad_settings_file_changes_nothing_and_is_visible_and_a_good_one_is_used() -> None:
+    with Lan() as lan, Embedded(lan) as plane, fleet(lan, plane, settings={"iprange": "10.99.13.1/32"}) as agents:
+        first = agents[0]
+        publish(plane.cluster, "web", lan.nodes)
+        assert given(plane.cluster, "web") == ["10.99.13.1"]
+        good = first.config.read_text()
+        first.config.write_text("adressPools: []\n")
+        problems = eventually(lambda: first.status()["configuration"].get("reloadProblems"), "status shows it")
+        assert "addressPools" in str(problems)
+        owner(lan, "10.99.13.1")
+        publish(plane.cluster, "more", lan.nodes)
+        first.config.write_text(good)
+        for agent in agents:
+            agent.config.write_text(agent.config.read_text().replace("10.99.13.1/32", "10.99.13.1-10.99.13.9"))
+        assert given(plane.cluster, "more", 20) == ["10.99.13.2"]
+        assert not first.status()["configuration"].get("reloadProblems")
