@@ -9,14 +9,15 @@ import random
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
 from speakerd import privileges
 from speakerd.engine import Engine
 from speakerd.host import Host
 from speakerd.layer2.part import Layer2
-from speakerd.link import Ends, SightReader, SightWriter, WantedReader
-from speakerd.model import Facts, Interface, Layer2Settings
+from speakerd.link import COUNT, Ends, SightReader, SightWriter, WantedReader
+from speakerd.model import Counters, Facts, Interface, Layer2Settings, Observed
 from speakerd.ownership.claims import Claims
 
 BEAT = 5.0
@@ -40,6 +41,7 @@ class Announcer:
         self._interfaces: tuple[Interface, ...] = ()
         self._layer2 = Layer2(engine.register, engine.unregister, random.random)
         self._facts = facts
+        self._counters: Mapping[bytes, Counters] = {}
         self._dirty = False
         self._more_at: float | None = None
         self._report_at: float | None = None
@@ -69,7 +71,9 @@ class Announcer:
             self._report(now)
 
     def _rung(self, now: float) -> None:
-        self._bell.rung()
+        if COUNT in self._bell.rung():
+            self._counters = self._layer2.counters
+            self._note(now)
         self._wanted.look()
         if self._wanted.pending:
             self._take(now)
@@ -109,7 +113,7 @@ class Announcer:
 
     def _report(self, now: float) -> None:
         self._report_at, self._reported = None, now
-        self._sight.apply(self._interfaces, self._facts, self._claims.known)
+        self._sight.apply(Observed(self._interfaces, self._claims.known, self._counters, self._facts))
 
 
 class Beat:

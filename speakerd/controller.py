@@ -20,7 +20,7 @@ from speakerd.config.sources import Sources
 from speakerd.control import Request, serve
 from speakerd.decide import Memo, decide
 from speakerd.kube.cluster import Cluster
-from speakerd.link import Ends, LinkFull, SightReader, WantedWriter
+from speakerd.link import COUNT, Ends, LinkFull, SightReader, WantedWriter
 from speakerd.model import Member, Node, Observed, Plan, Problem, Snapshot
 from speakerd.settings import Settings
 
@@ -30,6 +30,8 @@ BEAT = 5.0
 """Seconds between two signs of life to the supervisor, and between two looks at the settings files."""
 
 
+COUNTED_WITHIN = 0.1
+"""Seconds the announcer has to show its counters; it takes a fifth of that."""
 TELL_AFTER = 1.0
 """Seconds for which changes gather until systemd's status line tells of them: a thousand are told once."""
 
@@ -45,6 +47,7 @@ class Controller:
         self._stamp = sources.stamp()
         self._reload_problems: tuple[Problem, ...] = ()
         self._changed = asyncio.Event()
+        self._seen = asyncio.Event()
         self._stop = asyncio.Event()
         self._cluster = Cluster(settings, settings.node.name, self._changed.set)
         self._sight = SightReader(ends.into)
@@ -104,6 +107,7 @@ class Controller:
             advertisements=cluster.advertisements.value,
             settled=cluster.settled,
             ledger=cluster.writer.value if cluster.writer else None,
+            row_version=cluster.row_version,
         )
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
         if me := self._snapshot.nodes.get(self._settings.node.name):
@@ -122,6 +126,7 @@ class Controller:
         """The announcer shows something new."""
         self._ends.bell.rung()
         before, self._observed = self._observed, self._sight.observed()
+        self._seen.set()
         self._log_changes(before)
         self._tell_soon()
 
@@ -190,8 +195,17 @@ class Controller:
     async def _answer(self, request: Request) -> object:
         """What the control socket is asked for."""
         if request.verb == "status":
+            await self._count()
             return self._report()
         return {"error": f"unknown verb {request.verb}"}
+
+    async def _count(self) -> None:
+        """Let the announcer show its counters; one that is busy or gone is not waited for."""
+        self._seen.clear()
+        self._ends.bell.ring(COUNT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COUNTED_WITHIN):
+                await self._seen.wait()
 
     def _report(self) -> report.Report:
         facts = self._observed.facts
@@ -230,7 +244,8 @@ class Controller:
     def _api(self) -> report.ApiReport:
         cluster = self._cluster
         kinds = [
-            report.KindReport(each.kind.name, len(each.value), each.synced, each.absent) for each in cluster.reflectors
+            report.KindReport(each.kind.name, len(each.value), each.synced, each.absent, each.unreadable)
+            for each in cluster.reflectors
         ]
         told = report.ApiReport(kinds=kinds)
         if cluster.problem:

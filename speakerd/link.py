@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from speakerd.model import (
     Candidate,
     Claim,
+    Counters,
     Facts,
     Interface,
     Layer2Settings,
@@ -38,9 +39,12 @@ HEADER = Form("=QII")
 ENTRY = Form("=III")
 SLOT_BYTES = 16 << 20
 """Room for 100,000 VIPs at 150 bytes; pages never touched cost nothing."""
+RINGS = 4096
+"""Taken at a time."""
 SECTIONS = 256
 """Fixed, so that an address never changes its section: 10,000 VIPs are 40 a section, decoded in under 0.2 ms."""
-BELL = b"!"
+NEWS, COUNT = b"!", b"?"
+"""What a ring says: the board has something new; or, down only: count what was asked and answered, and show it."""
 
 T = TypeVar("T")
 
@@ -111,7 +115,7 @@ class Board:
 
 
 class Bell:
-    """One end of a socket pair: `ring` never blocks (a full socket already says what a ring would)."""
+    """One end of a socket pair: `ring` never blocks (a full socket is being read, or its reader is restarted)."""
 
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
@@ -125,16 +129,18 @@ class Bell:
         """For the loop that waits."""
         return self._end.fileno()
 
-    def ring(self) -> None:
-        """Tell the other side that its board has something new."""
+    def ring(self, word: bytes = NEWS) -> None:
+        """Tell the other side `word`."""
         with suppress(BlockingIOError, ConnectionError):
-            self._end.send(BELL)
+            self._end.send(word)
 
-    def rung(self) -> None:
-        """Take all rings so far."""
+    def rung(self) -> bytes:
+        """Take all rings so far: each word that was among them, once."""
+        words: set[int] = set()
         with suppress(BlockingIOError, ConnectionError):
-            while self._end.recv(256) == BELL * 256:
-                pass
+            while heard := self._end.recv(RINGS):
+                words.update(heard)
+        return bytes(words)
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -331,14 +337,11 @@ class SightWriter:
         self._encode = encode
         self._claims: Sharded[Claim] = Sharded(encode)
 
-    def apply(
-        self,
-        interfaces: tuple[Interface, ...],
-        facts: Facts,
-        claims: Mapping[bytes, Claim],
-    ) -> None:
+    def apply(self, seen: Observed) -> None:
         """Put what is observed on the board and ring."""
-        self._ends.out.write([self._encode(Sight(interfaces, facts)), *self._claims.sections(claims)])
+        sight = self._encode(Sight(seen.interfaces, seen.facts))
+        counters = self._encode(list(seen.counters.values()))
+        self._ends.out.write([sight, counters, *self._claims.sections(seen.claims)])
         self._ends.bell.ring()
 
 
@@ -348,7 +351,9 @@ class SightReader:
     def __init__(self, board: Board) -> None:
         self._sections = Sections(board)
         self._sights = msgspec.msgpack.Decoder(Sight)
+        self._counters = msgspec.msgpack.Decoder(list[Counters])
         self._claims = msgspec.msgpack.Decoder(list[Claim])
+        self._counted: dict[bytes, Counters] = {}
         self._held: dict[int, list[Claim]] = {}
         self._sight = Sight((), Facts())
 
@@ -362,7 +367,9 @@ class SightReader:
             number, data = found
             if number == 0:
                 self._sight = self._sights.decode(data)
+            elif number == 1:
+                self._counted = {each.ip: each for each in self._counters.decode(data)}
             else:
                 self._held[number] = self._claims.decode(data)
         claims = {claim.ip: claim for held in self._held.values() for claim in held}
-        return Observed(self._sight.interfaces, claims, facts=self._sight.facts)
+        return Observed(self._sight.interfaces, claims, self._counted, self._sight.facts)

@@ -354,7 +354,7 @@ class Snapshot(Struct, frozen=True):
 class StatusWrite(Struct, frozen=True):
     """A Service's status and output annotation as they should be; each address' Lease comes first.
 
-    `service.resource_version` guards the write. No `ips`: clear. `was`: addresses given up.
+    `service.resource_version` guards the write. No `ips`: clear.
     """
 
     service: Service
@@ -362,7 +362,7 @@ class StatusWrite(Struct, frozen=True):
 
 
 class EventWrite(Struct, frozen=True):
-    """A Kubernetes Event on a Service; `once` identifies it, so that it is written once."""
+    """A Kubernetes Event on a Service."""
 
     service: Service
     type: Literal["Normal", "Warning"]

@@ -113,8 +113,8 @@ def call_it(name: str) -> None:
 def lock_memory() -> bool:
     """Keep what is touched from now on in memory; False where the host refuses it.
 
-    ONFAULT: without it every shared page would be copied at once. Under a limit that still holds, memory that grows past
-    it would be refused, and that is worse than memory that is not locked.
+    ONFAULT: without it every shared page would be copied at once. Under a limit that still holds, memory that grows
+    past it would be refused, and that is worse than memory that is not locked.
     """
     limited = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY
     if limited and Capability.IPC_LOCK not in permitted():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
-from speakerd.model import Claim, Config, Interface, Observed, Plan, Problem, Vip, unpacked
+from speakerd.model import Config, Counters, Interface, Observed, Plan, Problem, Vip, unpacked
 
 
 class NodeReport(Struct, rename="camel"):
@@ -32,12 +32,16 @@ class ProcessesReport(Struct, rename="camel"):
 
 
 class KindReport(Struct, rename="camel"):
-    """One watched kind; `absent`: the API does not know it (its CRD is missing)."""
+    """One watched kind; `absent`: the API does not know it (its CRD is missing).
+
+    `unreadable`: objects that are not as their schema says, by name, and why; the last good version of them counts.
+    """
 
     kind: str
     objects: int
     synced: bool
     absent: bool
+    unreadable: dict[str, str] = {}
 
 
 class ApiReport(Struct, rename="camel"):
@@ -75,7 +79,10 @@ class ServiceReport(Struct, rename="camel"):
 
 
 class VipReport(Struct, rename="camel"):
-    """A VIP: who answers, since when, why; `here`: on which interfaces of this node; `reason`: why nobody does."""
+    """A VIP: who answers, since when, why; `interfaces`: of this node, if it does; `reason`: why nobody does.
+
+    `requests`, `responses`, `gratuitous`: asked here, answered here, announced here, since the announcer started.
+    """
 
     ip: str
     service: str
@@ -87,6 +94,9 @@ class VipReport(Struct, rename="camel"):
     interfaces: list[str] = []
     mac: str = ""
     reason: str = ""
+    requests: int = 0
+    responses: int = 0
+    gratuitous: int = 0
 
 
 class InterfaceReport(Struct, rename="camel"):
@@ -149,9 +159,7 @@ def interfaces(observed: Observed) -> list[InterfaceReport]:
 
 def vips(plan: Plan, observed: Observed, offset: float) -> list[VipReport]:
     """Announced VIPs, then those nobody announces; `offset`: wall clock minus this host's monotonic clock."""
-    announced = [
-        _vip(vip, plan, observed.claims.get(vip.ip), _here(vip, observed), offset) for vip in plan.wanted.vips.values()
-    ]
+    announced = [_vip(vip, plan, observed, offset) for vip in plan.wanted.vips.values()]
     refused = [
         VipReport(str(ip), service, reason=reason)
         for (service, ip), reason in plan.refused.items()
@@ -160,16 +168,19 @@ def vips(plan: Plan, observed: Observed, offset: float) -> list[VipReport]:
     return sorted([*announced, *refused], key=lambda each: (":" in each.ip, each.ip))
 
 
-def _vip(vip: Vip, plan: Plan, claim: Claim | None, here: Iterable[Interface], offset: float) -> VipReport:
+def _vip(vip: Vip, plan: Plan, observed: Observed, offset: float) -> VipReport:
     candidates = [each.node for each in plan.wanted.candidate_sets[vip.candidates]]
-    found = VipReport(str(unpacked(vip.ip)), vip.service, candidates=candidates)
-    if claim:
-        found.owner, found.epoch, found.cause = claim.owner, claim.epoch, claim.cause
-        found.since = stamp(claim.since + offset)
-        used = list(here) if claim.owner == plan.wanted.me else []
-        found.interfaces = [each.name for each in used]
-        found.mac = used[0].mac.hex(":") if used else ""
-    return found
+    told = VipReport(str(unpacked(vip.ip)), vip.service, candidates=candidates)
+    if claim := observed.claims.get(vip.ip):
+        told.owner, told.epoch, told.cause = claim.owner, claim.epoch, claim.cause
+        told.since = stamp(claim.since + offset)
+    if told.owner == plan.wanted.me:
+        used = _here(vip, observed)
+        told.interfaces = [each.name for each in used]
+        told.mac = used[0].mac.hex(":") if used else ""
+        counted = observed.counters.get(vip.ip, Counters(vip.ip))
+        told.requests, told.responses, told.gratuitous = counted.requests, counted.responses, counted.gratuitous
+    return told
 
 
 def _here(vip: Vip, observed: Observed) -> list[Interface]:

@@ -65,6 +65,12 @@ class Cluster:
         return all(each.synced for each in self.reflectors)
 
     @property
+    def row_version(self) -> int:
+        """The largest resourceVersion the watch on Services has reached: by it rows of candidates are dated."""
+        version = self.services.version
+        return int(version) if version.isdigit() else 0
+
+    @property
     def allocating(self) -> bool:
         """Whether this node is the allocator."""
         return self.election.held(time.monotonic())

@@ -12,6 +12,7 @@ from speakerd.model import Interface
 from tests.unit.layer2.frames import OURS, solicitation, who_has
 
 VIPS = ("10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2")
+GOOD = who_has(VIPS[0]), solicitation(VIPS[2])
 TAG = bytes.fromhex("81000064")
 LONGEST = 9000
 
@@ -37,7 +38,7 @@ def responder() -> Responder:
 
 def strange(random: Random) -> bytes:
     """A frame that is wrong in one of many ways."""
-    good = random.choice((who_has(VIPS[0]), solicitation(VIPS[2])))
+    good = random.choice(GOOD)
     match random.randrange(5):
         case 0:
             return good[: random.randrange(42 if good[12:14] == b"\x08\x06" else len(good))]

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.link import (
+    COUNT,
+    NEWS,
     Board,
     Link,
     LinkFull,
@@ -16,7 +18,7 @@ from speakerd.link import (
     WantedReader,
     WantedWriter,
 )
-from speakerd.model import Candidate, Claim, Facts, Interface, Stake, Vip, Wanted
+from speakerd.model import Candidate, Claim, Counters, Facts, Interface, Observed, Stake, Vip, Wanted
 
 A, B, C = Candidate("a"), Candidate("b"), Candidate("c", score=5)
 
@@ -146,16 +148,15 @@ def test_what_does_not_fit_is_refused_and_the_last_word_stands() -> None:
 def test_what_the_announcer_sees_comes_up(link: Link) -> None:
     writer, reader = SightWriter(link.announcer()), SightReader(link.controller().into)
     claim = Claim(vip(1).ip, 3, "a", 1.5, "first")
-    writer.apply(
-        (Interface(2, "eth0", mac=b"\2abcde"),),
-        Facts(pid=7, locked=True),
-        {claim.ip: claim},
-    )
+    counted = Counters(claim.ip, 3, 2, 1)
+    interface = Interface(2, "eth0", mac=b"\2abcde")
+    writer.apply(Observed((interface,), {claim.ip: claim}, {claim.ip: counted}, Facts(pid=7, locked=True)))
     seen = reader.observed()
     assert seen.claims == {claim.ip: claim}
     assert seen.interfaces[0].name == "eth0"
     assert seen.facts.pid == 7
-    writer.apply((), Facts(), {})
+    assert seen.counters == {claim.ip: counted}
+    writer.apply(Observed())
     assert reader.observed().claims == {}
 
 
@@ -164,7 +165,7 @@ def test_claims_that_change_in_place_are_noticed(link: Link) -> None:
     claims: dict[bytes, Claim] = {}
     for number in (1, 2):
         claims[vip(number).ip] = Claim(vip(number).ip, 1, "a", 1.5, "first")
-        writer.apply((), Facts(), claims)
+        writer.apply(Observed(claims=claims))
         assert reader.observed().claims.keys() == claims.keys()
 
 
@@ -173,5 +174,8 @@ def test_a_bell_rung_many_times_never_blocks_and_is_heard(link: Link) -> None:
     for _ in range(100_000):
         upper.ring()
     lower.rung()
+    upper.ring(COUNT)
+    upper.ring()
+    assert set(lower.rung()) == set(NEWS + COUNT)
     with pytest.raises(BlockingIOError):
         lower._end.recv(1)
