@@ -34,6 +34,8 @@ COUNTED_WITHIN = 0.1
 """Seconds the announcer has to show its counters; it takes a fifth of that."""
 TELL_AFTER = 1.0
 """Seconds for which changes gather until systemd's status line tells of them: a thousand are told once."""
+TELL_SHARE = 0.01
+"""Of the time at most goes into that line, however many VIPs there are."""
 
 
 class Controller:
@@ -51,7 +53,7 @@ class Controller:
         self._stop = asyncio.Event()
         self._cluster = Cluster(settings, settings.node.name, self._changed.set)
         self._sight = SightReader(ends.into)
-        self._observed = Observed()
+        self._observed = self._sight.observed()
         self._wanted = WantedWriter(ends)
         self._snapshots = snapshot.Memo()
         self._decisions = Memo()
@@ -60,6 +62,7 @@ class Controller:
         self._since = time.time()
         self._said = ""
         self._telling: asyncio.TimerHandle | None = None
+        self._tell_after = TELL_AFTER
 
     async def run(self) -> None:
         """Until SIGTERM; then the allocator's Lease is given up."""
@@ -182,12 +185,14 @@ class Controller:
 
     def _tell_soon(self) -> None:
         if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(TELL_AFTER, self._tell)
+            self._telling = asyncio.get_running_loop().call_later(self._tell_after, self._tell)
 
     def _tell(self) -> None:
         """Keep systemd's status line true."""
         self._telling = None
+        began = time.perf_counter()
         text = report.line(self._report())
+        self._tell_after = max(TELL_AFTER, (time.perf_counter() - began) / TELL_SHARE)
         if text != self._said:
             self._said = text
             self._say(f"STATUS={text}")

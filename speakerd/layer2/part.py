@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from speakerd.layer2 import filter as bpf
-from speakerd.layer2.responder import Responder, Send
+from speakerd.layer2.responder import Drop, Responder, Send
 from speakerd.layer2.transport import ETH_P_ARP, ETH_P_IPV6, Groups, Wire
 from speakerd.model import Counters, Interface, Layer2Settings
 
@@ -65,6 +65,11 @@ class Layer2:
     def counters(self) -> dict[bytes, Counters]:
         """What was asked, answered and announced, per VIP."""
         return self._core.counters
+
+    @property
+    def drops(self) -> dict[Drop, int]:
+        """How many frames were not answered, by reason; those the kernel's filter dropped are not among them."""
+        return self._core.drops
 
     def _send(self, frames: Iterable[Send]) -> None:
         for each in frames:

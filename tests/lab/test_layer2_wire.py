@@ -1,0 +1,176 @@
+"""ARP and NDP on real interfaces: the kernel lets in what it should, and other hosts' kernels believe what is said."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+import pytest
+
+from tests.lab.frames import ETH_ARP, ETH_IPV6, Watch, answers, who_has
+from tests.lab.net import Host, Lan, inside, tool
+from tests.lab.speaker import Speaker, speaking
+from tests.lab.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+VIP, VIP6 = "10.99.20.1", "fd99::6:a1"
+GROUP6 = "ff02::1:ff06:a1"
+MLD_REPORT = 143
+SOLICITATION = 135
+ARP_REPLY = b"\0\2"
+TAG = bytes.fromhex("81000064")
+FLOOD = 20_000
+
+
+@pytest.fixture
+def speaker(lan: Lan, tmp_path: Path) -> Iterator[Speaker]:
+    with speaking(lan, lan.nodes[0], tmp_path / "speaker", VIP, VIP6) as made:
+        eventually(lambda: made.answering, "it knows its interfaces")
+        yield made
+
+
+@pytest.fixture
+def listener(lan: Lan) -> Iterator[socket.socket]:
+    """All of IPv6 that the onlooker hears."""
+    with inside(lan.onlooker.namespace):
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        raw.bind(("eth0", ETH_IPV6))
+    raw.settimeout(5.0)
+    with raw:
+        yield raw
+
+
+def neighbour(host: Host, address: str) -> str:
+    """What the kernel of `host` knows about `address`."""
+    return tool("ip", "-n", host.namespace, "neigh", "show", address)
+
+
+def send_to(host: Host, address: str) -> None:
+    """Have the kernel of `host` look for `address`."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with inside(host.namespace), socket.socket(family, socket.SOCK_DGRAM) as end:
+        end.sendto(b"?", (address, 9))
+
+
+@pytest.mark.usefixtures("speaker")
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_one_question_gets_one_answer_with_the_interfaces_mac(lan: Lan, address: str) -> None:
+    assert [each.mac for each in answers(lan.client, address)] == [lan.mac(lan.nodes[0])]
+
+
+@pytest.mark.usefixtures("speaker")
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_another_hosts_kernel_finds_the_vip_and_finds_it_again_by_probing(lan: Lan, address: str) -> None:
+    mac = lan.mac(lan.nodes[0])
+    send_to(lan.client, address)
+    eventually(lambda: f"{mac} REACHABLE" in neighbour(lan.client, address), "the client knows it")
+    tool("ip", "-n", lan.client.namespace, "neigh", "change", address, "dev", "eth0", "lladdr", mac, "nud", "probe")
+    eventually(lambda: f"{mac} REACHABLE" in neighbour(lan.client, address), "the client's probe was answered")
+    tool("ip", "-n", lan.client.namespace, "neigh", "flush", "to", address)
+
+
+def test_the_group_of_an_ipv6_vip_is_joined_and_reported(lan: Lan, listener: socket.socket, tmp_path: Path) -> None:
+    (node, *_) = lan.nodes
+    with speaking(lan, node, tmp_path / "speaker", VIP6):
+        packed = IPv6Address(GROUP6).packed
+        eventually(lambda: _reports(listener.recv(2048), packed), "the membership is reported")
+        assert GROUP6 in tool("ip", "-n", node.namespace, "maddr", "show", "dev", "eth0")
+    eventually(lambda: GROUP6 not in tool("ip", "-n", node.namespace, "maddr", "show", "dev", "eth0"), "and left")
+
+
+def _reports(frame: bytes, group: bytes) -> bool:
+    """Whether it is a Multicast Listener Report v2 (RFC 3810 section 5.2, behind a hop-by-hop header) with `group`."""
+    return len(frame) > 62 and frame[62] == MLD_REPORT and group in frame[62:]
+
+
+@pytest.fixture
+def snooping(lan: Lan) -> Iterator[None]:
+    """The bridge sends a group's frames to its members' ports alone, as switches do: it asks who they are itself."""
+    bridge = ("ip", "-n", lan.server.namespace, "link", "set", "br0", "type", "bridge")
+    tool(*bridge, "mcast_query_response_interval", "20", "mcast_querier", "1")
+    yield
+    tool(*bridge, "mcast_query_response_interval", "1000", "mcast_querier", "0")
+
+
+@pytest.mark.usefixtures("snooping")
+def test_a_switch_that_follows_memberships_lets_solicitations_through_to_us_alone(
+    lan: Lan, listener: socket.socket, tmp_path: Path
+) -> None:
+    member = lan.nodes[0]
+    listener.settimeout(0.1)
+    with speaking(lan, member, tmp_path / "speaker", VIP6):
+        eventually(lambda: GROUP6 in tool("bridge", "-n", lan.server.namespace, "mdb"), "the bridge knows the member")
+        eventually(lambda: not heard(listener, lan.client), "the bridge spares other ports")
+        assert [each.mac for each in answers(lan.client, VIP6)] == [lan.mac(member)]
+
+
+def heard(listener: socket.socket, client: Host) -> bool:
+    """Whether a solicitation of `client` for the VIP reaches `listener`."""
+    answers(client, VIP6, 0.05)
+    with suppress(TimeoutError):
+        while True:
+            frame = listener.recv(2048)
+            if frame[54] == SOLICITATION and frame[62:78] == IPv6Address(VIP6).packed:
+                return True
+    return False
+
+
+@pytest.mark.usefixtures("speaker")
+def test_carrier_that_comes_back_is_told_at_once_what_is_here(lan: Lan) -> None:
+    node = lan.nodes[0]
+    lan.link(node, "down")
+    with Watch(lan.onlooker) as watch:
+        lan.link(node, "up")
+        for address in (VIP, VIP6):
+            eventually(partial(watch.of, address, "gratuitous"), f"{address} is announced", 3.0)
+    assert answers(lan.client, VIP)
+
+
+@pytest.mark.usefixtures("speaker")
+def test_a_new_mac_is_told_and_answered_with_at_once(lan: Lan) -> None:
+    node = lan.nodes[0]
+    before, after = lan.mac(node), "02:00:00:00:00:77"
+    with Watch(lan.onlooker) as watch:
+        tool("ip", "-n", node.namespace, "link", "set", "eth0", "address", after)
+        try:
+            for address in (VIP, VIP6):
+                said = partial(watch.of, address, "gratuitous")
+                eventually(lambda said=said: after in {each.mac for each in said()}, f"{address} is announced")
+                assert [each.mac for each in answers(lan.client, address)] == [after]
+        finally:
+            tool("ip", "-n", node.namespace, "link", "set", "eth0", "address", before)
+
+
+def test_interfaces_that_come_and_go_are_served_and_forgotten(lan: Lan, speaker: Speaker) -> None:
+    node = lan.nodes[0]
+    ip = ("ip", "-n", node.namespace)
+    for _ in range(3):
+        tool(*ip, "link", "add", "extra0", "type", "veth", "peer", "name", "extra1")
+        tool(*ip, "link", "set", "extra0", "up")
+        with inside(node.namespace), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
+            raw.bind(("extra1", ETH_ARP))
+            raw.settimeout(3.0)
+            tool(*ip, "link", "set", "extra1", "up")
+            eventually(lambda raw=raw: raw.recv(64)[28:32] == IPv4Address(VIP).packed, "the VIP is announced there")
+        tool(*ip, "link", "del", "extra0")
+    assert speaker.alive
+    assert answers(lan.client, VIP)
+
+
+def test_foreign_and_tagged_questions_are_dropped_by_the_kernel(lan: Lan, speaker: Speaker) -> None:
+    client = lan.client
+    with inside(client.namespace):
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        raw.bind(("eth0", ETH_ARP))
+    with raw:
+        mac = raw.getsockname()[4]
+        foreign, ours = who_has(mac, client.ipv4, "10.99.20.2"), who_has(mac, client.ipv4, VIP)
+        for _ in range(FLOOD):
+            raw.send(foreign)
+        raw.send(ours[:12] + TAG + ours[12:])
+        raw.send(ours[:20] + ARP_REPLY + ours[22:])
+    assert answers(client, VIP), "the flood has been dealt with"
+    assert set(speaker.stop().values()) == {0}
