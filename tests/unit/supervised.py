@@ -7,6 +7,7 @@ import time
 from os import environ, getpid, write
 
 from speakerd.log import Output
+from speakerd.privileges import die_with
 from speakerd.sd_notify import Notifier
 from speakerd.supervisor import Child, Supervisor
 
@@ -19,7 +20,8 @@ def tell(*words: object) -> None:
 def living(name: str) -> Child:
     """A child that beats, and lives until SIGTERM."""
 
-    def run(report: socket.socket, _parent: int, restarts: int) -> None:
+    def run(report: socket.socket, parent: int, restarts: int) -> None:
+        die_with(parent)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGHUP, lambda *_: tell(name, "reload"))
         report.send(b"beat")
