@@ -141,7 +141,8 @@ def run(ends: Ends, report: socket.socket, parent: int, restarts: int) -> None:
     gc.disable()
     gc.freeze()
     locked, priority = privileges.lock_memory(), privileges.real_time()
-    refused = {"locked memory": not locked, "real-time scheduling": not priority}
+    raw = privileges.Capability.NET_RAW in privileges.permitted()
+    refused = {"raw sockets": not raw, "locked memory": not locked, "real-time scheduling": not priority}
     facts = Facts(
         pid=os.getpid(),
         started=time.monotonic(),

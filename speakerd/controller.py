@@ -254,7 +254,7 @@ class Controller:
         ]
         told = report.ApiReport(kinds=kinds)
         if cluster.problem:
-            told.error = str(cluster.problem)
+            told.error, told.remedy = cluster.problem.what, cluster.problem.remedy
         if cluster.client and cluster.credentials:
             told.server, told.credentials = cluster.credentials.server, cluster.credentials.source
             told.connections = cluster.client.connections

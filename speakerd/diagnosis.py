@@ -41,7 +41,7 @@ def _api(told: Report) -> Iterator[FindingReport]:
     api = told.api
     if not api.credentials:
         if api.error:
-            yield _finding(Finding.NO_CREDENTIALS, "kubernetes.kubeconfig", f"{api.error}")
+            yield _finding(Finding.NO_CREDENTIALS, "kubernetes.kubeconfig", api.error, api.remedy)
         return
     if api.error.startswith("403"):
         yield _finding(Finding.API_FORBIDS, api.server, f"{api.error}: {TABLE[Finding.API_FORBIDS].breaks}")
@@ -77,7 +77,7 @@ def _host(told: Report) -> Iterator[FindingReport]:
     if run.announcer_restarts >= MANY_RESTARTS:
         yield _finding(Finding.ANNOUNCER_RESTARTS, "announcer", f"was restarted {run.announcer_restarts} times")
     for each in run.missing:
-        yield _finding(Finding.HOST_REFUSES, each)
+        yield _finding(Finding.NO_RAW_SOCKETS if each == "raw sockets" else Finding.HOST_REFUSES, each)
 
 
 def _services(told: Report) -> Iterator[FindingReport]:

@@ -32,6 +32,7 @@ class Finding(StrEnum):
     ANNOUNCER_DOWN = "announcer-down"
     ANNOUNCER_RESTARTS = "announcer-restarts"
     HOST_REFUSES = "host-refuses"
+    NO_RAW_SOCKETS = "no-raw-sockets"
 
 
 class Entry(Struct, frozen=True):
@@ -102,7 +103,10 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.ANNOUNCER_RESTARTS: Entry(
         "warning", "answers pause at each restart", "look at the log: journalctl -u speakerd"
     ),
+    Finding.NO_RAW_SOCKETS: Entry(
+        "error", "this host announces nothing: it may not open raw sockets", "grant CAP_NET_RAW, as the unit file does"
+    ),
     Finding.HOST_REFUSES: Entry(
-        "warning", "a busy host may delay answers", "grant what it names; the unit file of the package does"
+        "warning", "a busy host may delay answers", "grant CAP_IPC_LOCK and CAP_SYS_NICE, as the unit file does"
     ),
 }

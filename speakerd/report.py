@@ -45,7 +45,10 @@ class KindReport(Struct, rename="camel"):
 
 
 class ApiReport(Struct, rename="camel"):
-    """The API server; `age`: seconds since it was last heard; `credentials`: where they came from."""
+    """The API server; `age`: seconds since it was last heard; `error`, `remedy`: why it cannot be asked now.
+
+    `credentials`: where they came from.
+    """
 
     connected: bool = False
     server: str = ""
@@ -53,6 +56,7 @@ class ApiReport(Struct, rename="camel"):
     age: float | None = None
     connections: int = 0
     error: str = ""
+    remedy: str = ""
     kinds: list[KindReport] = []
 
 

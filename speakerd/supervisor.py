@@ -148,7 +148,8 @@ class Supervisor:
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 for child in self._children:
                     if child.pid == found[0]:
-                        self._say("process.ended", child, status=_ending(found[1]))
+                        if not self._stopping:
+                            self._say("process.ended", child, status=_ending(found[1]))
                         child.ended(now)
 
     def _serve_report(self, child: Child) -> None:

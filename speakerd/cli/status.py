@@ -75,11 +75,11 @@ def _head(report: Report, *, colour: bool) -> str:
     known = "" if node.known else "  (no Node has this name)"
     state = paint("connected", Colour.GREEN, on=colour) if api.connected else paint("lost", Colour.RED, on=colour)
     age = "" if api.age is None else f", heard {api.age:.0f} s ago"
+    server = f"{state} {api.server}".rstrip()
     absent = [kind.kind for kind in api.kinds if kind.absent]
     lines = [
         ("Node", f"{node.name}{known}, speakerd {node.version}, since {node.since}"),
-        ("API", f"{state} {api.server}{age}, {api.connections} connections, credentials: {api.credentials or 'none'}"),
-        ("", api.error),
+        ("API", f"{server}{age}, {api.connections} connections, credentials: {api.credentials or 'none'}"),
         ("", f"not known to the API: {', '.join(absent)}" if absent else ""),
         ("Allocator", report.allocator or "none"),
         ("Members", ", ".join(report.members)),

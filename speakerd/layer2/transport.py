@@ -87,7 +87,10 @@ class Wire:
                 end.send(frame)
 
     def _open(self, index: int, name: str) -> None:
-        end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+        try:
+            end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+        except PermissionError:
+            return  # told at the start: the host refuses raw sockets
         try:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE_BYTES)
             attach(end, self._program)
