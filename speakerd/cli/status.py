@@ -72,7 +72,7 @@ def rendered(report: Report, *, colour: bool) -> str:
 
 def _head(report: Report, *, colour: bool) -> str:
     api, node, config, run = report.api, report.node, report.configuration, report.processes
-    known = "" if node.known else "  (no Node has this name)"
+    known = "" if node.known or not api.connected else "  (no Node has this name)"
     state = paint("connected", Colour.GREEN, on=colour) if api.connected else paint("lost", Colour.RED, on=colour)
     age = "" if api.age is None else f", heard {api.age:.0f} s ago"
     server = f"{state} {api.server}".rstrip()
