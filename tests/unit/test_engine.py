@@ -64,7 +64,7 @@ def test_waiting_bytes_are_served_before_a_missed_deadline_is_judged(engine: Eng
 def test_a_flood_does_not_keep_a_deadline_waiting_for_ever(engine: Engine, pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.write(writer, b"never read")
-    served = []
+    served: list[float] = []
     engine.register(reader, served.append)
     alarm = Alarm(1.0)
     engine.add(alarm)
