@@ -18,7 +18,7 @@ from typing import Self
 from tests.kube.pki import Pki
 from tests.lab.cluster import Access, ApiError, Cluster, Write, kubeconfig
 from tests.lab.net import Lan, inside
-from tests.lab.objects import METALLB, meta, namespace
+from tests.lab.objects import METALLB, Object, meta, namespace
 from tests.lab.waiting import eventually
 
 BINARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "speakerd" / "kube"
@@ -225,17 +225,10 @@ class ControlPlane:
         self.cluster.ensure(namespace(METALLB))
 
     def _writes(self) -> list[Write]:
-        """From the audit log, oldest first; the control plane's own writes are left out."""
-        found = []
-        for log in sorted(self.folder.glob("audit-*.log")):
-            for line in log.read_text().splitlines():
-                event = json.loads(line)
-                ref = event.get("objectRef", {})
-                resource = "/".join(filter(None, (ref.get("resource", ""), ref.get("subresource", ""))))
-                user = event["user"].get("username", "")
-                if not user.startswith("system:"):
-                    found.append(Write(user, event["verb"], resource, ref.get("name", "")))
-        return found
+        """From the servers' audit logs, oldest first; the control plane's own writes are left out."""
+        logs = [log.read_text().splitlines() for log in self.folder.glob("audit-*.log")]
+        events = sorted((json.loads(line) for lines in logs for line in lines), key=lambda each: each["stageTimestamp"])
+        return [_write(each) for each in events if not each["user"].get("username", "").startswith("system:")]
 
     @contextmanager
     def outage(self) -> Iterator[Cluster]:
@@ -249,6 +242,13 @@ class ControlPlane:
             self.start()
             second.close()
             self.stop("second")
+
+
+def _write(event: Object) -> Write:
+    """What an audit event tells."""
+    ref = event.get("objectRef", {})
+    resource = "/".join(filter(None, (ref.get("resource", ""), ref.get("subresource", ""))))
+    return Write(event["user"].get("username", ""), event["verb"], resource, ref.get("name", ""))
 
 
 def _ready(view: Cluster) -> bool:

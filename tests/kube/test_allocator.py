@@ -1,7 +1,8 @@
 """An allocator that is stopped, cut off or killed in the middle of its work: no address is lost or given twice."""
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,17 +29,21 @@ def allocator(cluster: Cluster, agents: list[Agent]) -> Agent:
     return next(each for each in agents if each.host.name == name)
 
 
-def sound(cluster: Cluster, lan: Lan, *names: str) -> dict[str, str]:
-    """The address of each Service; none is held twice, each is reserved for its holder and answered by one node."""
+def sound(cluster: Cluster, *names: str) -> dict[str, str]:
+    """The address of each Service; none is held twice, each is reserved for its holder, and nothing else is."""
     found = {name: given(cluster, name, TAKEOVER)[0] for name in names}
     assert len(set(found.values())) == len(names)
     leases = cluster.leases()
     for name, address in found.items():
         annotations = leases[f"speakerd-vip-{address.replace('.', '-')}"]["metadata"]["annotations"]
         assert annotations["speakerd.io/service"].startswith(f"default/{name}/")
-        owner(lan, address)
     assert len(vip_leases(cluster)) == len(names)
     return found
+
+
+def answered(lan: Lan, addresses: Iterable[str]) -> bool:
+    """Whether one node answers for each of `addresses`, as soon as all agents know all Services."""
+    return all(owner(lan, address, TAKEOVER) for address in addresses)
 
 
 @contextmanager
@@ -55,42 +60,49 @@ def test_an_allocator_stopped_between_lease_and_status_neither_loses_nor_doubles
     cluster: Cluster, plane: ControlPlane, lan: Lan, agents: list[Agent]
 ) -> None:
     publish(cluster, "before", lan.nodes)
-    before = sound(cluster, lan, "before")
+    before = sound(cluster, "before")
     paused = allocator(cluster, agents)
     with gate(lan, plane) as door:
         door.close()
         publish(cluster, "caught", lan.nodes)
         assert door.held.wait(10)
         with stopped(paused):
+            start = time.monotonic()
             door.open()
             eventually(lambda: cluster.allocator() != paused.host.name, "another allocates", TAKEOVER)
             publish(cluster, "during", lan.nodes)
-            during = sound(cluster, lan, "before", "caught", "during")
-            throughout(lambda: cluster.addresses("caught"), "it keeps its address", STOPPED - 20)
+            during = sound(cluster, "before", "caught", "during")
+            throughout(lambda: cluster.addresses("caught"), "it keeps its address", start + STOPPED - time.monotonic())
         successor = cluster.allocator()
     throughout(lambda: cluster.addresses("caught") == [during["caught"]], "also when the old allocator is back", 3)
     throughout(lambda: cluster.allocator() == successor, "who allocates goes on to", 5)
     publish(cluster, "after", lan.nodes)
-    after = sound(cluster, lan, "before", "caught", "during", "after")
+    after = sound(cluster, "before", "caught", "during", "after")
     assert after | before | during == after
+    assert answered(lan, after.values())
 
 
 def test_a_write_that_arrives_long_after_another_took_over_changes_nothing(
     cluster: Cluster, lan: Lan, agents: list[Agent]
 ) -> None:
     paused = allocator(cluster, agents)
+    renewed(cluster)
+    before = len(cluster.writes())
     with cut(paused):
         publish(cluster, "late", lan.nodes)
-        eventually(lambda: unsent(paused), "its first write is on the way", 10)
+        eventually(lambda: unsent(paused), "its first write is on the way, and no renewal yet", 3)
         with stopped(paused):
             eventually(lambda: cluster.allocator() not in ("", paused.host.name), "another allocates", TAKEOVER)
-            found = sound(cluster, lan, "late")
+            found = sound(cluster, "late")
             mend(paused)
             eventually(lambda: not unsent(paused), "the old write has arrived", 60)
+            late = [(each.verb, each.resource) for each in cluster.writes()[before:] if each.user == paused.host.name]
+            assert late == [("create", "leases")]
             publish(cluster, "next", lan.nodes)
-            both = sound(cluster, lan, "late", "next")
+            both = sound(cluster, "late", "next")
     throughout(lambda: cluster.addresses("late") == [found["late"]], "it keeps its address", 5)
-    assert sound(cluster, lan, "late", "next") == both
+    assert sound(cluster, "late", "next") == both
+    assert answered(lan, both.values())
 
 
 def test_an_allocator_killed_between_lease_and_status_leaves_its_address_to_its_successor(
@@ -104,11 +116,19 @@ def test_an_allocator_killed_between_lease_and_status_leaves_its_address_to_its_
         dying.kill("supervisor")
         door.open()
         eventually(lambda: cluster.allocator() != dying.host.name, "another allocates", TAKEOVER)
-        found = sound(cluster, lan, "orphan")
+        found = sound(cluster, "orphan")
         dying.stop()
         dying.start()
     publish(cluster, "next", lan.nodes)
-    assert sound(cluster, lan, "orphan", "next") | found == sound(cluster, lan, "orphan", "next")
+    both = sound(cluster, "orphan", "next")
+    assert both["orphan"] == found["orphan"]
+    assert answered(lan, both.values())
+
+
+def renewed(cluster: Cluster) -> None:
+    """Wait until the allocator has just renewed its Lease: it does so each 5 s."""
+    before = cluster.leases()["speakerd-allocator"]["metadata"]["resourceVersion"]
+    eventually(lambda: cluster.leases()["speakerd-allocator"]["metadata"]["resourceVersion"] != before, "a renewal")
 
 
 @contextmanager

@@ -20,10 +20,13 @@ SILENCE = 0.5
 
 
 def published(cluster: Cluster, lan: Lan, *names: str) -> dict[str, str]:
-    """New Services with pods everywhere, and the address of each."""
+    """New Services with pods everywhere, and the address of each, which is answered."""
     for name in names:
         publish(cluster, name, lan.nodes)
-    return {name: given(cluster, name)[0] for name in names}
+    found = {name: given(cluster, name, CATCH_UP)[0] for name in names}
+    for address in found.values():
+        owner(lan, address, CATCH_UP)
+    return found
 
 
 def test_vips_are_answered_during_a_minute_without_api_server_and_changes_are_caught_up(
@@ -39,7 +42,7 @@ def test_vips_are_answered_during_a_minute_without_api_server_and_changes_are_ca
             assert {address: owner(lan, address) for address in held.values()} == owners
             silences = [watch.silence(address) for address in held.values()]
         (new,) = given(cluster, "comes", CATCH_UP)
-        owner(lan, new)
+        owner(lan, new, CATCH_UP)
         assert new == held["goes"] or not answering(lan, held["goes"])
         silences.append(watch.silence(held["stays"]))
     assert max(silences) < SILENCE
@@ -60,7 +63,7 @@ def test_after_a_restart_without_history_every_address_is_kept_and_new_ones_are_
         assert (first["type"], first["object"]["code"]) == ("ERROR", 410)
         publish(cluster, "three", lan.nodes)
         (new,) = given(cluster, "three", CATCH_UP)
-        owner(lan, new, 30)
+        owner(lan, new, CATCH_UP)
         assert max(watch.silence(address) for address in held.values()) < SILENCE
     assert new not in held.values()
     assert {name: cluster.addresses(name)[0] for name in held} == held

@@ -88,11 +88,19 @@ def _reports(frame: bytes, group: bytes) -> bool:
 
 @pytest.fixture
 def snooping(lan: Lan) -> Iterator[None]:
-    """The bridge sends a group's frames to its members' ports alone, as switches do: it asks who they are itself."""
+    """The bridge sends a group's frames to its members' ports alone, as switches do: it asks who they are itself.
+
+    What has no known member goes to all ports but the first node's.
+    """
     bridge = ("ip", "-n", lan.server.namespace, "link", "set", "br0", "type", "bridge")
-    tool(*bridge, "mcast_query_response_interval", "20", "mcast_querier", "1")
+    port = ("bridge", "-n", lan.server.namespace, "link", "set", "dev", lan.nodes[0].name, "mcast_flood")
+    tool(*bridge, "mcast_query_response_interval", "20")
+    tool(*bridge, "mcast_querier", "1")
+    tool(*port, "off")
     yield
-    tool(*bridge, "mcast_query_response_interval", "1000", "mcast_querier", "0")
+    tool(*port, "on")
+    tool(*bridge, "mcast_querier", "0")
+    tool(*bridge, "mcast_query_response_interval", "1000")
 
 
 @pytest.mark.usefixtures("snooping")
@@ -130,32 +138,32 @@ def test_carrier_that_comes_back_is_told_at_once_what_is_here(lan: Lan) -> None:
 
 
 @pytest.mark.usefixtures("speaker")
-def test_a_new_mac_is_told_and_answered_with_at_once(lan: Lan) -> None:
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_a_new_mac_is_told_and_answered_with_at_once(lan: Lan, address: str) -> None:
     node = lan.nodes[0]
+    change = ("ip", "-n", node.namespace, "link", "set", "eth0", "address")
     before, after = lan.mac(node), "02:00:00:00:00:77"
     with Watch(lan.onlooker) as watch:
-        tool("ip", "-n", node.namespace, "link", "set", "eth0", "address", after)
+        tool(*change, after)
         try:
-            for address in (VIP, VIP6):
-                said = partial(watch.of, address, "gratuitous")
-                eventually(lambda said=said: after in {each.mac for each in said()}, f"{address} is announced")
-                assert [each.mac for each in answers(lan.client, address)] == [after]
+            eventually(lambda: after in {each.mac for each in watch.of(address, "gratuitous")}, "it is announced")
+            assert [each.mac for each in answers(lan.client, address)] == [after]
         finally:
-            tool("ip", "-n", node.namespace, "link", "set", "eth0", "address", before)
+            tool(*change, before)
 
 
 def test_interfaces_that_come_and_go_are_served_and_forgotten(lan: Lan, speaker: Speaker) -> None:
-    node = lan.nodes[0]
-    ip = ("ip", "-n", node.namespace)
+    there = lan.onlooker.namespace
+    ip = ("ip", "-n", lan.nodes[0].namespace, "link")
     for _ in range(3):
-        tool(*ip, "link", "add", "extra0", "type", "veth", "peer", "name", "extra1")
-        tool(*ip, "link", "set", "extra0", "up")
-        with inside(node.namespace), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
-            raw.bind(("extra1", ETH_ARP))
+        tool(*ip, "add", "extra0", "type", "veth", "peer", "name", "extra0", "netns", there)
+        tool("ip", "-n", there, "link", "set", "extra0", "up")
+        with inside(there), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
+            raw.bind(("extra0", ETH_ARP))
             raw.settimeout(3.0)
-            tool(*ip, "link", "set", "extra1", "up")
-            eventually(lambda raw=raw: raw.recv(64)[28:32] == IPv4Address(VIP).packed, "the VIP is announced there")
-        tool(*ip, "link", "del", "extra0")
+            tool(*ip, "set", "extra0", "up")
+            assert raw.recv(64)[28:32] == IPv4Address(VIP).packed
+        tool(*ip, "del", "extra0")
     assert speaker.alive
     assert answers(lan.client, VIP)
 

@@ -136,4 +136,4 @@ def test_a_bad_settings_file_changes_nothing_and_is_visible_and_a_good_one_is_us
         for agent in agents:
             agent.config.write_text(agent.config.read_text().replace("10.99.13.1/32", "10.99.13.1-10.99.13.9"))
         assert given(plane.cluster, "more", 20) == ["10.99.13.2"]
-        assert not first.status()["configuration"].get("reloadProblems")
+        eventually(lambda: not first.status()["configuration"].get("reloadProblems"), "status is clean again")

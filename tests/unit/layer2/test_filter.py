@@ -45,7 +45,7 @@ def test_vips_of_several_prefixes_are_told_apart() -> None:
     assert not any(accepts(program, solicitation(text)) for text in others)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 499, 500, 501, 5000])
+@pytest.mark.parametrize("count", [1, 2, 3, 255, 256, 257, 5000])
 def test_any_number_of_scattered_vips_fits_the_kernels_limit_and_all_pass(count: int) -> None:
     ours = [0x0A000000 + 7 * number for number in range(count)]
     program = bpf.arp(bpf.merged(ours))
