@@ -15,7 +15,6 @@ import structlog
 
 from speakerd import __version__, diagnosis, privileges, report, snapshot
 from speakerd import log as logging
-from speakerd.config.load import load
 from speakerd.config.sources import Sources
 from speakerd.control import Request, serve
 from speakerd.decide import Memo, decide
@@ -158,6 +157,8 @@ class Controller:
         """Read the settings anew; a bad file changes nothing and is visible."""
         self._stamp = self._sources.stamp()
         self._say(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        from speakerd.config.load import load  # noqa: PLC0415  most lives read no settings again
+
         loaded = load(self._sources)
         self._reload_problems = loaded.problems
         for each in loaded.problems:

@@ -1,6 +1,7 @@
 """`speakerd run`: the agent in the foreground, as systemd starts it."""
 
 import argparse
+import gc
 import os
 import socket
 from collections.abc import Callable
@@ -44,8 +45,11 @@ def run(args: argparse.Namespace) -> int:
         return WRONG_USAGE
 
     def controller(report: socket.socket, parent: int, _restarts: int) -> None:
+        gc.disable()  # loading makes no garbage, only objects that stay
         from speakerd import controller as process  # noqa: PLC0415  the supervisor never loads it
 
+        gc.freeze()
+        gc.enable()
         process.run(link.controller(), report, parent, sources, settings)
 
     with Link() as link:

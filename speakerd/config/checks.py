@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, ip_address
 
 from speakerd.config import addresses
 from speakerd.config.document import Place
+from speakerd.config.words import INTERFACE
 from speakerd.model import Problem
 from speakerd.settings import Settings
 
@@ -15,8 +16,6 @@ SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([
 """RFC 1123 subdomain, as Kubernetes wants it of most names."""
 CLASS = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """A label's name, as Kubernetes wants it of Service.spec.loadBalancerClass."""
-INTERFACE = re.compile(r"[^\s/:]{1,15}")
-"""What the kernel takes: IFNAMSIZ with its final zero is 16."""
 PATTERN_LENGTH = 256
 """Characters of a regular expression: room for any sane one."""
 

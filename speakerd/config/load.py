@@ -7,8 +7,9 @@ from msgspec import UNSET, Struct, inspect, structs
 
 from speakerd.config import checks, document
 from speakerd.config.document import Node, Place, Scalar
-from speakerd.config.reader import Homes, Reader, nearest
+from speakerd.config.reader import Homes, Reader
 from speakerd.config.sources import File, Sources
+from speakerd.config.words import nearest
 from speakerd.model import Problem
 from speakerd.settings import Paths, Settings
 

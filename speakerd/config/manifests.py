@@ -7,8 +7,9 @@ from msgspec import UNSET, Struct
 
 from speakerd.config import document
 from speakerd.config.document import Node, Place, Scalar
-from speakerd.config.reader import Reader, nearest
+from speakerd.config.reader import Reader
 from speakerd.config.resources import IPAddressPool, L2Advertisement, Metadata, Resources
+from speakerd.config.words import nearest
 from speakerd.model import Problem
 
 GROUP = "metallb.io"

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Container, Iterable
-from difflib import get_close_matches
 from typing import Final, TypeVar, cast
 
 from msgspec import UNSET, UnsetType, inspect
 
 from speakerd.config.document import Mapping, Node, Place, Scalar, Sequence
+from speakerd.config.words import nearest
 from speakerd.model import Problem
 
 SECONDS = {
@@ -48,17 +48,6 @@ def duration(text: str) -> float | None:
     while rest and (found := DURATION.match(rest)) and found[2] in SECONDS:
         total, rest = total + float(found[1]) * SECONDS[found[2]], rest[found.end() :]
     return total if text.strip() and not rest.strip() else None
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The word of `known` that `word` was probably meant to be, or nothing."""
-    plain = {_letters(each): each for each in known}
-    close = get_close_matches(_letters(word.split(maxsplit=1)[0] if word.strip() else ""), plain, 1, 0.6)
-    return plain[close[0]] if close else ""
-
-
-def _letters(word: str) -> str:
-    return re.sub("[-_.]", "", word).lower()
 
 
 class Reader:

@@ -13,8 +13,6 @@ from msgspec import Struct
 
 from speakerd.config import addresses, selectors
 from speakerd.config.addresses import Malformed, Taken, shown
-from speakerd.config.checks import INTERFACE
-from speakerd.config.reader import nearest
 from speakerd.config.resources import (
     IPAddressPool,
     IPAddressPoolSpec,
@@ -23,6 +21,7 @@ from speakerd.config.resources import (
     LabelSelector,
     Resources,
 )
+from speakerd.config.words import INTERFACE, nearest
 from speakerd.model import Advertisement, Config, Pool, Problem, Range
 
 NOTHING = Resources()

@@ -86,8 +86,13 @@ class Election:
         self._due = self._next(now) if self._willing else None
 
     def failed(self, now: float) -> None:
-        """The write did not take: again soon, spread out, so that one lost packet costs no Lease; later more rarely."""
-        self._due = now + min(RENEW, 2.0**self._failures) * (1.0 + self._random())
+        """The write did not take: again soon, spread out, so that one lost packet costs no Lease; later more rarely.
+
+        A holder seen alive meanwhile keeps its time.
+        """
+        again = now + min(RENEW, 2.0**self._failures) * (1.0 + self._random())
+        others = self.holder not in ("", self.me)
+        self._due = max(again, self._changed + DURATION) if others else again
         self._failures = min(self._failures + 1, 3)
 
     def farewell(self) -> Write | None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from speakerd.config.reader import dotted, duration, nearest
+from speakerd.config.reader import dotted, duration
+from speakerd.config.words import nearest
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,15 @@ def test_seeing_the_same_record_again_does_not_prolong_the_holders_time() -> Non
     assert core.step(100.0 + DURATION + 1.0) is not None
 
 
+def test_a_holder_that_renews_while_a_takeover_is_under_way_keeps_its_lease() -> None:
+    core = election()
+    core.seen(lease("b", 7), 0.0)
+    assert core.step(DURATION + 1.0) is not None
+    core.seen(lease("b", 8), DURATION + 1.1)
+    core.failed(DURATION + 1.2)
+    assert core.step(2 * DURATION + 1.0) is None
+
+
 def test_a_lease_given_up_is_taken_at_once() -> None:
     core = election()
     core.seen(lease("b", 7), 100.0)
