@@ -24,8 +24,8 @@ BEAT = 5.0
 """Seconds between two signs of life to the supervisor."""
 SLICE = 0.002
 """Seconds of bulk work at a time (ten thousand VIPs), so that no answer waits longer."""
-REPORT_PAUSE = 0.02
-"""Seconds between two writes of what is observed: many changes are one write."""
+REPORT_PAUSE = 0.1
+"""Seconds between two writes of what is observed, unless somebody asks: many changes are one write."""
 
 
 class Announcer:
@@ -73,7 +73,7 @@ class Announcer:
     def _rung(self, now: float) -> None:
         if COUNT in self._bell.rung():
             self._counters = self._layer2.counters
-            self._note(now)
+            self._report_at = now
         self._wanted.look()
         if self._wanted.pending:
             self._take(now)

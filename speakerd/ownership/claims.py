@@ -3,7 +3,7 @@
 Who lives is an observed value: the candidates of `Wanted`, less those in `gone`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -12,23 +12,19 @@ from speakerd.ownership.ranking import first
 
 
 class Claims:
-    """The claims this node knows, by packed address; `mine` are those it answers for."""
+    """The claims this node knows, by packed address.
+
+    `mine`: VIPs it answers for -> names of the interfaces to answer on, none named means every usable one. `standby`:
+    VIPs it may have to answer for one day.
+    """
 
     def __init__(self, remembered: Mapping[bytes, Claim] | None = None) -> None:
         self._remembered = dict(remembered or {})
         self._stakes: dict[bytes, Stake] = {}
         self._me = ""
         self.known: dict[bytes, Claim] = {}
-
-    @property
-    def mine(self) -> dict[bytes, tuple[str, ...]]:
-        """VIP -> names of the interfaces to answer on; none named means every usable one."""
-        return {ip: claim.interfaces for ip, claim in self.known.items() if claim.owner == self._me}
-
-    @property
-    def standby(self) -> Collection[bytes]:
-        """VIPs this node may have to answer for one day: sockets and groups are there in advance."""
-        return [ip for ip, stake in self._stakes.items() if any(each.node == self._me for each in stake.candidates)]
+        self.mine: dict[bytes, tuple[str, ...]] = {}
+        self.standby: set[bytes] = set()
 
     def rename(self, me: str, now: float) -> bool:
         """Answer under the name `me`; whether that changed anything."""
@@ -46,6 +42,8 @@ class Claims:
 
     def _withdraw(self, ip: bytes) -> bool:
         self._stakes.pop(ip, None)
+        self.mine.pop(ip, None)
+        self.standby.discard(ip)
         return self.known.pop(ip, None) is not None
 
     def _take(self, ip: bytes, stake: Stake, now: float) -> bool:
@@ -60,4 +58,16 @@ class Claims:
             claim = Claim(ip, epoch, owner, now, cause, stake.vip.interfaces)
         changed = self.known.get(ip) != claim
         self.known[ip] = claim
+        self._sort(ip, stake, claim)
         return changed
+
+    def _sort(self, ip: bytes, stake: Stake, claim: Claim) -> None:
+        """Keep `mine` and `standby` true, so that one VIP of thousands costs no look at the others."""
+        if claim.owner == self._me:
+            self.mine[ip] = claim.interfaces
+        else:
+            self.mine.pop(ip, None)
+        if any(each.node == self._me for each in stake.candidates):
+            self.standby.add(ip)
+        else:
+            self.standby.discard(ip)
