@@ -1,0 +1,1 @@
+"""The narrow Kubernetes client: what is known of the cluster, and the one place that writes to it."""
