@@ -11,11 +11,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from speakerd import __version__, diagnosis, privileges, report, snapshot
 from speakerd import log as logging
-from speakerd.config.sources import Sources
+from speakerd.config.sources import Sources, Stamp
 from speakerd.control import Request, serve
 from speakerd.decide import Memo, decide
 from speakerd.kube.cluster import Cluster
@@ -40,12 +41,14 @@ TELL_SHARE = 0.01
 class Controller:
     """Turns the latest observations into a plan and hands it to the sinks, whenever something changed."""
 
-    def __init__(self, ends: Ends, report_to: socket.socket, sources: Sources, settings: Settings) -> None:
+    def __init__(
+        self, ends: Ends, report_to: socket.socket, sources: Sources, settings: Settings, stamp: tuple[Stamp, ...]
+    ) -> None:
         self._ends = ends
         self._report_to = report_to
         self._settings = settings
         self._sources = sources
-        self._stamp = sources.stamp()
+        self._stamp = stamp
         self._reload_problems: tuple[Problem, ...] = ()
         self._changed = asyncio.Event()
         self._seen = asyncio.Event()
@@ -113,7 +116,8 @@ class Controller:
         )
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
         if me := self._snapshot.nodes.get(self._settings.node.name):
-            cluster.be(me, Member(me.name, me.addresses, __version__))
+            recorded = me.name in self._snapshot.members
+            cluster.be(me, Member(me.name, me.addresses, __version__), recorded=recorded)
 
     def _apply(self, seen: Snapshot) -> None:
         self._plan, self._decisions = decide(seen, self._decisions)
@@ -172,6 +176,7 @@ class Controller:
     def _use(self, settings: Settings) -> None:
         """Take new settings; another cluster, name or folder means to begin again, while the announcer goes on."""
         before, self._settings = self._settings, settings
+        self._ends.notes.write([msgspec.msgpack.encode(settings)])
         logging.start(settings.log.level, settings.log.format)
         if (before.node, before.paths, before.kubernetes) != (settings.node, settings.paths, settings.kubernetes):
             log.info("settings.restart")
@@ -253,7 +258,7 @@ class Controller:
             report.KindReport(each.kind.name, len(each.value), each.synced, each.absent, each.unreadable)
             for each in cluster.reflectors
         ]
-        told = report.ApiReport(kinds=kinds)
+        told = report.ApiReport(kinds=kinds, failing=cluster.failing)
         if cluster.problem:
             told.error, told.remedy = cluster.problem.what, cluster.problem.remedy
         if cluster.client and cluster.credentials:
@@ -266,12 +271,24 @@ class Controller:
         return told
 
 
-def run(ends: Ends, report_to: socket.socket, parent: int, sources: Sources, settings: Settings) -> None:
-    """The process, from the fork to SIGTERM."""
+def run(
+    ends: Ends,
+    report_to: socket.socket,
+    parent: int,
+    sources: Sources,
+    settings: Settings,
+    stamp: tuple[Stamp, ...],
+) -> None:
+    """The process, from the fork to SIGTERM; one started again goes on with the settings its predecessor used last.
+
+    `stamp`: of the files that `settings` came from; files that look otherwise are read again.
+    """
     privileges.die_with(parent)
     privileges.call_it("controller")
     privileges.keep_only(privileges.NOTHING)
     report_to.setblocking(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for note in ends.notes.directory():
+        settings = msgspec.msgpack.decode(ends.notes.section(note) or b"", type=Settings)
     logging.start(settings.log.level, settings.log.format)
-    asyncio.run(Controller(ends, report_to, sources, settings).run())
+    asyncio.run(Controller(ends, report_to, sources, settings, stamp).run())

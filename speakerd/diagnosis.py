@@ -47,6 +47,9 @@ def _api(told: Report) -> Iterator[FindingReport]:
         yield _finding(Finding.API_FORBIDS, api.server, f"{api.error}: {TABLE[Finding.API_FORBIDS].breaks}")
     elif api.error:
         yield _finding(Finding.API_UNREACHABLE, api.server, f"{api.error}: {TABLE[Finding.API_UNREACHABLE].breaks}")
+    for what, why in list(api.failing.items())[:MOST]:
+        if "403" in why:
+            yield _finding(Finding.API_FORBIDS, what, f"{why}: {TABLE[Finding.API_FORBIDS].breaks}")
     if not api.connected:
         return
     if not told.allocator:

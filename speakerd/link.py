@@ -144,18 +144,22 @@ class Bell:
 
 
 class Ends(msgspec.Struct, frozen=True):
-    """What one side holds: the board it writes, the board it reads, its bell."""
+    """What one side holds: the board it writes, the board it reads, its bell.
+
+    `notes`: what the process wants to find again when it is started anew.
+    """
 
     out: Board
     into: Board
     bell: Bell
+    notes: Board
 
 
 class Link:
     """Made once by the supervisor, inherited by every child it starts."""
 
     def __init__(self) -> None:
-        self._down, self._up = Board(), Board()
+        self._down, self._up, self._notes = Board(), Board(), Board()
         upper, lower = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._upper, self._lower = Bell(upper), Bell(lower)
 
@@ -168,11 +172,11 @@ class Link:
 
     def controller(self) -> Ends:
         """The controller's side: writes Wanted, reads what is observed."""
-        return Ends(self._down, self._up, self._upper)
+        return Ends(self._down, self._up, self._upper, self._notes)
 
     def announcer(self) -> Ends:
-        """The announcer's side."""
-        return Ends(self._up, self._down, self._lower)
+        """The announcer's side; what it wants to find again is what it shows."""
+        return Ends(self._up, self._down, self._lower, self._up)
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):

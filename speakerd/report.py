@@ -47,7 +47,7 @@ class KindReport(Struct, rename="camel"):
 class ApiReport(Struct, rename="camel"):
     """The API server; `age`: seconds since it was last heard; `error`, `remedy`: why it cannot be asked now.
 
-    `credentials`: where they came from.
+    `credentials`: where they came from; `failing`: what could not be written when it was last tried, and why.
     """
 
     connected: bool = False
@@ -57,6 +57,7 @@ class ApiReport(Struct, rename="camel"):
     connections: int = 0
     error: str = ""
     remedy: str = ""
+    failing: dict[str, str] = {}
     kinds: list[KindReport] = []
 
 

@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read the settings, make the folders, and supervise until SIGTERM."""
     sources = Sources.of(args, os.environ)
+    stamp = sources.stamp()
     finish = _reading(sources)
     from speakerd import supervisor  # noqa: PLC0415  loads the announcer while the other process reads YAML
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
         gc.freeze()
         gc.enable()
-        process.run(link.controller(), report, parent, sources, settings)
+        process.run(link.controller(), report, parent, sources, settings, stamp)
 
     with Link() as link:
         supervisor.supervise(controller, link, Output(settings.log.format))

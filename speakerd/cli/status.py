@@ -13,6 +13,8 @@ from speakerd.cli.terminal import CLEAR, Colour, coloured, paint, table
 from speakerd.control import NoAgent, Request, ask
 from speakerd.report import Report
 
+FAILING = 3
+"""Writes that failed, told as text; -o json has them all."""
 EVERY = 1.0
 """Seconds between two looks of --watch."""
 
@@ -81,6 +83,7 @@ def _head(report: Report, *, colour: bool) -> str:
         ("Node", f"{node.name}{known}, speakerd {node.version}, since {node.since}"),
         ("API", f"{server}{age}, {api.connections} connections, credentials: {api.credentials or 'none'}"),
         ("", f"not known to the API: {', '.join(absent)}" if absent else ""),
+        *(("", f"not written: {what}: {why}") for what, why in list(api.failing.items())[:FAILING]),
         ("Allocator", report.allocator or "none"),
         ("Members", ", ".join(report.members)),
         ("Pools", ", ".join(config.pools)),

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 AGAIN = 5.0
 """Seconds until credentials are looked for again."""
 RECORD_AGAIN = 5.0
-"""Seconds until a member record that could not be written is tried again."""
+"""Seconds until a member record that could not be written, or is not seen, is written again."""
 
 
 class Cluster:
@@ -51,7 +51,9 @@ class Cluster:
         self.problem: CredentialsProblem | None = None
         self.writer: Writer | None = None
         self.record: tuple[Node, Member] | None = None
+        self._recorded_at = 0.0
         self._record_changed = asyncio.Event()
+        self._failing: dict[str, str] = {}
         self._elect = asyncio.Event()
 
     @property
@@ -75,11 +77,23 @@ class Cluster:
         """Whether this node is the allocator."""
         return self.election.held(time.monotonic())
 
-    def be(self, node: Node, member: Member) -> None:
-        """Keep this node's member record so; nothing is written where it says so already."""
-        if (node, member) != self.record:
-            self.record = (node, member)
+    def be(self, node: Node, member: Member, *, recorded: bool) -> None:
+        """Keep this node's member record so; `recorded`: the API shows one. One that was deleted is written again."""
+        lost = not recorded and time.monotonic() - self._recorded_at > RECORD_AGAIN
+        if (node, member) != self.record or lost:
+            self.record, self._recorded_at = (node, member), time.monotonic()
             self._record_changed.set()
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """What could not be written when it was last tried, and why."""
+        return {**self._failing, **(self.writer.failing if self.writer else {})}
+
+    def _failed(self, what: str, fault: Exception) -> None:
+        """Log a failure, once as long as it stays the same."""
+        if self._failing.get(what) != str(fault):
+            log.warning("write.failed", what=what, error=str(fault))
+        self._failing[what] = str(fault)
 
     async def run(self) -> None:
         """Find the API, and stay with it until cancelled."""
@@ -105,7 +119,7 @@ class Cluster:
             try:
                 await self.writer.hold(write)
             except (Unreachable, WriteError) as fault:
-                log.warning("allocator.resign.failed", error=str(fault))
+                self._failed(lease.NAME, fault)
 
     @staticmethod
     def _start(group: asyncio.TaskGroup, task: Coroutine[Any, Any, None], name: str) -> None:
@@ -161,8 +175,10 @@ class Cluster:
         try:
             written = await writer.hold(write)
         except (Unreachable, WriteError) as fault:
-            log.warning("allocator.renew.failed", error=str(fault))
+            self._failed(lease.NAME, fault)
             written = None
+        else:
+            self._failing.pop(lease.NAME, None)
         now = time.monotonic()
         if written is None:
             self.election.failed(now)
@@ -179,8 +195,9 @@ class Cluster:
             try:
                 addresses = await writer.recall()
             except (Unreachable, WriteError) as fault:
-                log.warning("allocator.recall.failed", error=str(fault))
+                self._failed("the addresses' Leases", fault)
             else:
+                self._failing.pop("the addresses' Leases", None)
                 log.info("allocator.gained", addresses=addresses)
 
     async def _keep_record(self, writer: Writer) -> None:
@@ -193,8 +210,9 @@ class Cluster:
             try:
                 await writer.record(*self.record)
             except (Unreachable, WriteError) as fault:
-                log.warning("member.record.failed", error=str(fault))
+                self._failed("member record", fault)
                 await asyncio.sleep(RECORD_AGAIN)
                 self._record_changed.set()
             else:
+                self._failing.pop("member record", None)
                 log.info("member.recorded", node=self.record[1].name)

@@ -47,6 +47,13 @@ class WriteError(Exception):
     """The API refused a write for a reason that waiting may mend."""
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """How often a write failed in a row, and why it did last."""
+
+    count: int = 0
+    why: str = ""
+
+
 class Writer:
     """Carries out plans. `may_write` is asked before every request (the allocator's Lease must be fresh)."""
 
@@ -67,7 +74,8 @@ class Writer:
         self._jobs: dict[str, Job] = {}
         self._busy: set[str] = set()
         self._written: dict[str, str] = {}
-        self._failures: dict[str, int] = {}
+        self._again: set[str] = set()
+        self._failures: dict[str, Failure] = {}
         self._wake = asyncio.Event()
         self._events: asyncio.Queue[EventWrite] = asyncio.Queue(EVENTS_WAITING)
 
@@ -75,6 +83,11 @@ class Writer:
     def value(self) -> Mapping[IP, Reservation] | None:
         """The addresses' Leases, those on their way to the API included; None while they are not known."""
         return self._ledger
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """What could not be written when it was last tried, and why."""
+        return {key: each.why for key, each in self._failures.items()}
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -118,6 +131,8 @@ class Writer:
                 jobs[write.service.key] = self._assign(write)
         jobs |= {f"adopt {ip}": self._adopt(ip, ref) for ip, ref in plan.adoptions}
         self._jobs = {key: job for key, job in jobs.items() if key not in self._busy}
+        self._again = jobs.keys() & self._busy
+        self._failures = {key: each for key, each in self._failures.items() if key in jobs or key in self._busy}
         for event in plan.events:
             if self._events.full():
                 self._events.get_nowait()
@@ -143,12 +158,15 @@ class Writer:
             else:
                 self._failures.pop(key, None)
                 self._busy.discard(key)
+                if key in self._again:
+                    self._changed()
 
     def _rest(self, key: str, fault: Exception) -> None:
         """Leave `key` alone for a while; the plan of that time says what is still to do."""
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = RETRY[min(failures, len(RETRY)) - 1]
-        if failures == 1:
+        before = self._failures.get(key, Failure())
+        self._failures[key] = Failure(before.count + 1, str(fault))
+        delay = RETRY[min(before.count, len(RETRY) - 1)]
+        if before.why != str(fault):
             log.warning("write.failed", what=key, error=str(fault), again=delay)
 
         def awake() -> None:

@@ -14,12 +14,14 @@ from tests.lab.waiting import eventually, throughout
 
 pytestmark = pytest.mark.kube
 
+PROXY = 60.0
+"""Seconds until kube-proxy knows a Service: after an outage (of another file) its watches may rest for half of it."""
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 def reached(lan: Lan, address: str, protocol: Protocol) -> Reply:
     """What a client outside gets through the VIP, as soon as kube-proxy knows it."""
-    reply = eventually(partial(ask, lan.client, address, 80, protocol, 0.3), f"{protocol} through {address}", 20)
+    reply = eventually(partial(ask, lan.client, address, 80, protocol, 0.3), f"{protocol} through {address}", PROXY)
     assert reply
     return reply
 

@@ -22,10 +22,15 @@ def publish(
     families: Sequence[Family] = ("IPv4",),
     policy: Policy = "Cluster",
     pool: str = "",
+    balancer: str = "",
 ) -> None:
-    """Create a Service with a ready pod on each of `pods`, of `pool` where one is named."""
+    """Create a Service with a ready pod on each of `pods`, of `pool` where one is named.
+
+    `balancer`: its loadBalancerClass.
+    """
     wish = {"metallb.io/address-pool": pool} if pool else {}
-    cluster.create(objects.service(name, families=families, policy=policy, annotations=wish))
+    service = objects.service(name, families=families, policy=policy, annotations=wish)
+    cluster.create({**service, "spec": service["spec"] | ({"loadBalancerClass": balancer} if balancer else {})})
     for family in families:
         cluster.create(objects.endpoints(name, pods, family=family))
 

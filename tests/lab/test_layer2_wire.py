@@ -77,7 +77,8 @@ def test_the_group_of_an_ipv6_vip_is_joined_and_reported(lan: Lan, listener: soc
     with speaking(lan, node, tmp_path / "speaker", VIP6):
         packed = IPv6Address(GROUP6).packed
         eventually(lambda: _reports(listener.recv(2048), packed), "the membership is reported")
-        assert GROUP6 in tool("ip", "-n", node.namespace, "maddr", "show", "dev", "eth0")
+        joined = partial(tool, "ip", "-n", node.namespace, "maddr", "show", "dev", "eth0")
+        eventually(lambda: GROUP6 in joined(), "the kernel lets the group's frames in")
     eventually(lambda: GROUP6 not in tool("ip", "-n", node.namespace, "maddr", "show", "dev", "eth0"), "and left")
 
 

@@ -1,5 +1,7 @@
 """An API server in every mood: silent, forgetful, failing, losing answers; VIPs are answered, no address is lost."""
 
+import json
+import signal
 from functools import partial
 
 import pytest
@@ -137,3 +139,28 @@ def test_a_bad_settings_file_changes_nothing_and_is_visible_and_a_good_one_is_us
             agent.config.write_text(agent.config.read_text().replace("10.99.13.1/32", "10.99.13.1-10.99.13.9"))
         assert given(plane.cluster, "more", 20) == ["10.99.13.2"]
         eventually(lambda: not first.status()["configuration"].get("reloadProblems"), "status is clean again")
+
+
+def serves(agent: Agent, name: str) -> bool:
+    """Whether the Service is of the class that `agent` serves."""
+    return any(each["name"] == name for each in agent.status().get("services", ()))
+
+
+def test_another_load_balancer_class_begins_anew_while_answers_go_on_and_outlives_a_crash() -> None:
+    pool, kind = "10.99.13.1-10.99.13.9", "example.com/lb"
+    with Lan() as lan, Embedded(lan) as plane, fleet(lan, plane, settings={"iprange": pool}) as agents:
+        publish(plane.cluster, "plain", lan.nodes)
+        assert given(plane.cluster, "plain") == ["10.99.13.1"]
+        owner(lan, "10.99.13.1")
+        for agent in agents:
+            settings = json.loads(agent.config.read_text())
+            settings["kubernetes"]["loadBalancerClass"] = kind
+            agent.config.write_text(json.dumps(settings))
+        publish(plane.cluster, "classy", lan.nodes, balancer=kind)
+        (address,) = given(plane.cluster, "classy", PATIENCE)
+        for agent in agents:
+            eventually(partial(serves, agent, "classy"), "the new class is obeyed", PATIENCE)
+            agent.kill("controller", signal.SIGKILL)
+        publish(plane.cluster, "again", lan.nodes, balancer=kind)
+        assert given(plane.cluster, "again", PATIENCE)
+        owner(lan, address)

@@ -97,6 +97,10 @@ def test_a_node_without_trouble_has_no_finding() -> None:
         ({"api": ApiReport(error="no kubeconfig found")}, Finding.NO_CREDENTIALS),
         ({"api": ApiReport(server="s", credentials="/k", error="refused")}, Finding.API_UNREACHABLE),
         ({"api": ApiReport(server="s", credentials="/k", error="403 Forbidden")}, Finding.API_FORBIDS),
+        (
+            {"api": ApiReport(connected=True, server="s", credentials="/k", failing={"record": "403 Forbidden: no"})},
+            Finding.API_FORBIDS,
+        ),
         ({"node": NodeReport("a", "1", "")}, Finding.NODE_UNKNOWN),
         ({"node": NodeReport("a", "1", "", known=True, excluded=True)}, Finding.NODE_EXCLUDED),
         ({"node": NodeReport("a", "1", "", known=True, network_unavailable=True)}, Finding.NETWORK_UNAVAILABLE),

@@ -207,6 +207,32 @@ def test_a_service_that_changed_meanwhile_is_written_again_only_when_seen_anew()
     play(story)
 
 
+def test_a_service_that_changes_while_its_write_is_under_way_gets_another_turn() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.writer._busy))
+        turns = scene.turns
+        scene.writer.apply(plan(give(TWO, version="8")))
+        await scene.until(lambda: scene.turns > turns)
+        scene.writer.apply(plan(give(TWO, version="8")))
+        await scene.until(lambda: len(scene.api.patches) > 1)
+
+    play(story)
+
+
+def test_what_could_not_be_written_is_told_until_it_is_written_or_no_longer_wanted() -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.answers["POST"] = 403
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.writer.failing))
+        assert "403" in scene.writer.failing["default/web"]
+        await scene.until(lambda: not scene.writer._busy)
+        scene.writer.apply(plan())
+        assert not scene.writer.failing
+
+    play(story)
+
+
 def test_a_cut_connection_is_weather_and_the_next_plan_goes_on() -> None:
     async def story(scene: Scene) -> None:
         scene.api.cut = 1
