@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 STOREYS = (
     {"", "difference", "findings", "lean", "log", "model", "settings", "wire", "config.resources"},
     {"allocator", "config", "kube.objects", "occupancy", "ownership.ranking", "search", "wish"}
-    | {"layer2.arp", "layer2.filter", "layer2.ndp"},
+    | {"layer2.arp", "layer2.filter", "layer2.ndp", "layer2.schedule"},
     {"advertise", "kube.body", "kube.lease", "layer2.responder", "ownership", "snapshot", "status", "vips"},
     {"control", "decide", "diagnosis", "engine", "host", "kube", "layer2", "link", "privileges", "report", "sd_notify"},
     {"announcer", "controller"},
@@ -26,7 +26,7 @@ STOREYS = (
 PURE = frozenset(
     "advertise allocator config decide diagnosis difference findings model occupancy ownership report search settings"
     " snapshot status vips wire wish kube.body kube.lease kube.objects"
-    " layer2.arp layer2.filter layer2.ndp layer2.responder".split()
+    " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule".split()
 )
 READS_FILES = frozenset({"config.load", "config.sources"})
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.layer2 import ndp
-from speakerd.layer2.responder import BURST, Drop, Responder, Send
+from speakerd.layer2.responder import Drop, Responder, Send
+from speakerd.layer2.schedule import BURST
 from speakerd.model import Interface
 from tests.unit.layer2.frames import ASKER, BROADCAST, OURS, parsed, solicitation, v4, v6, who_has
 
