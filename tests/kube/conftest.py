@@ -1,4 +1,7 @@
-"""One LAN with a real control plane and kube-proxy for all tests; speakerd on every node, anew for each file."""
+"""One LAN with a real control plane for all tests; speakerd and kube-proxy on every node, anew for each file.
+
+After an outage kube-proxy's watches may rest for a minute, and the next file's Services would find its old rules.
+"""
 
 from collections.abc import Iterator
 
@@ -34,13 +37,12 @@ def plane(lan: Lan) -> Iterator[ControlPlane]:
         made.cluster.apply(yaml.safe_load_all(command_output("crds")))
         made.cluster.create(objects.pool("lan", "10.99.10.0/24", "fd99::5:0/120"))
         made.cluster.create(objects.advertisement("lan"))
-        with proxies(lan, made):
-            yield made
+        yield made
 
 
 @pytest.fixture(scope="module")
 def agents(lan: Lan, plane: ControlPlane) -> Iterator[list[Agent]]:
-    with fleet(lan, plane) as running:
+    with proxies(lan, plane), fleet(lan, plane) as running:
         yield running
 
 

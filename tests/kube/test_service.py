@@ -14,8 +14,8 @@ from tests.lab.waiting import eventually, throughout
 
 pytestmark = pytest.mark.kube
 
-PROXY = 60.0
-"""Seconds until kube-proxy knows a Service: after an outage (of another file) its watches may rest for half of it."""
+PROXY = 20.0
+"""Seconds until kube-proxy knows a Service."""
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
