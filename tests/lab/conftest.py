@@ -46,6 +46,7 @@ def cluster(plane: Embedded, agents: list[Agent]) -> Iterator[Cluster]:
     """The cluster with speakerd at work and no Service; the test's own are removed after it."""
     yield plane.cluster
     for agent in agents:
-        print(f"--- {agent.host.name}\n{agent.tail()}")
+        told = agent.status()
+        print(f"--- {agent.host.name}\n{agent.tail()}\n{told.get('vips')} {told.get('api')} {told.get('members')}")
     plane.fault()
     clear(plane.cluster)
