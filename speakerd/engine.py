@@ -30,7 +30,7 @@ class Core(Protocol):
 
 
 class Engine:
-    """Runs callbacks of readable files and due cores until `stop`; `lateness`: the worst wake-up since last asked."""
+    """Runs callbacks of readable files and due cores until `stop`; `lateness`: the worst wake-up so far, in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

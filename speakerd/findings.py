@@ -19,7 +19,6 @@ class Finding(StrEnum):
     NO_CREDENTIALS = "no-credentials"
     API_UNREACHABLE = "api-unreachable"
     API_FORBIDS = "api-forbids"
-    NAMESPACE_MISSING = "namespace-missing"
     RESOURCES_MISSING = "resources-missing"
     NO_POOL = "no-pool"
     NODE_UNKNOWN = "node-unknown"
@@ -64,9 +63,6 @@ TABLE: Mapping[Finding, Entry] = {
     ),
     Finding.API_FORBIDS: Entry(
         "error", "what may not be read is not obeyed, what may not be written is not done", "grant the rights it names"
-    ),
-    Finding.NAMESPACE_MISSING: Entry(
-        "warning", "members and addresses cannot be recorded", "kubectl create namespace, or set kubernetes.namespace"
     ),
     Finding.RESOURCES_MISSING: Entry(
         "warning", "pools of the cluster cannot be read", "speakerd crds | kubectl apply -f -"

@@ -319,8 +319,6 @@ class Facts(Struct, frozen=True):
     realtime: int = 0
     locked: bool = False
     missing: tuple[str, ...] = ()
-    lateness: float = 0.0
-    dropped: int = 0
 
 
 class Observed(Struct, frozen=True):

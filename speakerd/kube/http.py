@@ -99,12 +99,12 @@ class Connection(asyncio.BufferedProtocol):
             async with asyncio.timeout(CONNECT):
                 await connection._loop.create_connection(lambda: connection, target.host, target.port)
                 await connection._opened
-        except BaseException as fault:
-            connection.close("not opened")
+        except OSError as fault:
             why = f"no answer within {CONNECT:.0f} s" if isinstance(fault, TimeoutError) else _reason(fault)
-            if isinstance(fault, OSError):
-                raise Unreachable(f"{target.host}:{target.port}: {why}") from fault
-            raise
+            raise Unreachable(f"{target.host}:{target.port}: {why}") from fault
+        finally:
+            if not connection._opened.done() or connection._opened.cancelled():
+                connection.close("not opened")
         return connection
 
     async def request(

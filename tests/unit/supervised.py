@@ -3,7 +3,6 @@
 import signal
 import socket
 import sys
-import time
 from os import environ, getpid, write
 
 from speakerd.log import Output
@@ -28,7 +27,7 @@ def living(name: str) -> Child:
         report.send(f"STATUS={name} {restarts}".encode())
         tell(name, getpid(), restarts)
         while True:
-            time.sleep(10)
+            signal.pause()
 
     return Child(name, run)
 
