@@ -1,7 +1,8 @@
 """`speakerd version`: which build this is."""
 
 import argparse
-import platform
+import os
+import sys
 
 from speakerd import __version__
 
@@ -14,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it."""
-    python, machine = platform.python_version(), platform.machine()
+    python, machine = ".".join(map(str, sys.version_info[:3])), os.uname().machine
     if args.output == "json":
         print(f'{{"version": "{__version__}", "python": "{python}", "machine": "{machine}"}}')
     else:
