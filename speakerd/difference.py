@@ -1,12 +1,14 @@
-"""Mappings as values: what differs between two, and drafts of the next one; so that a cycle costs what changed."""
+"""Mappings as values: what differs between two, drafts of the next, and views; so that a cycle costs what changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from msgspec import Struct
 
 K = TypeVar("K")
 V = TypeVar("V")
+S = TypeVar("S")
+M = TypeVar("M")
 
 
 class Difference(Struct, Generic[K, V], frozen=True):
@@ -64,3 +66,41 @@ class Draft(Generic[K, V]):
         if self._published:
             self._value, self._published = dict(self._value), False
         return self._value
+
+
+class View(Generic[S, M]):
+    """A store, converted. The store may be changed in place; what `turn` gives is another object when it differs.
+
+    `changed`: keys of the objects that the last turn found to be new, others or gone.
+    """
+
+    def __init__(self, convert: Callable[[S], M | None]) -> None:
+        self._convert = convert
+        self._seen: dict[str, S] = {}
+        self._draft: Draft[str, M] = Draft()
+        self.changed: tuple[str, ...] = ()
+
+    def convert_again(self) -> None:
+        """What an object comes to has changed: convert all; what comes out equal stays one object."""
+        for key, each in self._seen.items():
+            put_or_drop(self._draft, key, self._convert(each))
+
+    def turn(self, store: Mapping[str, S]) -> Mapping[str, M]:
+        """The store's objects as of now; those of no interest (None) left out."""
+        changed = difference(self._seen, store)
+        self.changed = tuple(changed)
+        for key in changed.gone:
+            del self._seen[key]
+            self._draft.drop(key)
+        for key, each in changed.put.items():
+            self._seen[key] = each
+            put_or_drop(self._draft, key, self._convert(each))
+        return self._draft.publish()
+
+
+def put_or_drop(draft: Draft[K, V], key: K, value: V | None) -> None:
+    """Write `value` to the draft; None takes the key out."""
+    if value is None:
+        draft.drop(key)
+    else:
+        draft.put(key, value)

@@ -19,6 +19,11 @@ GARBAGE = 20_000
 """Objects made since the last collection from which on it is worth its time."""
 
 
+def boot_time() -> float:
+    """CLOCK_BOOTTIME in seconds: goes on while the host sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Core(Protocol):
     """What the loop runs beside sockets: says when to wake it, and works when woken."""
 
@@ -32,8 +37,11 @@ class Core(Protocol):
 class Engine:
     """Runs callbacks of readable files and due cores until `stop`; `lateness`: the worst wake-up so far, in seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, steady: Callable[[], float] = boot_time) -> None:
+        self._clock, self._steady = clock, steady
+        self._turned = steady()
+        self._gap: float | None = None
+        self._stood_still: Callable[[float, float], None] = lambda _seconds, _now: None
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[float], None]] = {}
         self._cores: list[Core] = []
@@ -60,6 +68,13 @@ class Engine:
         """Wake `core` at its deadlines."""
         self._cores.append(core)
 
+    def notice_gaps(self, over: float, stood_still: Callable[[float, float], None]) -> None:
+        """Call `stood_still(seconds, now)` where this process was kept from turning for longer than `over` seconds.
+
+        Before any byte that came meanwhile reaches a callback: it tells of a world that is gone.
+        """
+        self._gap, self._stood_still = over, stood_still
+
     def stop(self) -> None:
         """Make `run` return after this turn."""
         self._running = False
@@ -79,6 +94,7 @@ class Engine:
         if (due is None or due - now > QUIET) and gc.get_count()[0] > GARBAGE:
             gc.collect()
         timeout = -1.0 if due is None else max(0.0, due - now)
+        self._look_for_gap(0.0)
         for _ in range(ROUNDS):
             if not self._drain(timeout):
                 break
@@ -88,12 +104,20 @@ class Engine:
     def _drain(self, timeout: float) -> bool:
         """Serve the files ready within `timeout` seconds; whether there were any."""
         ready = self._epoll.poll(timeout, READY_AT_ONCE)
+        self._look_for_gap(timeout)
         if ready:
             now = self._clock()
             for fileno, _ in ready:
                 if callback := self._callbacks.get(fileno):
                     callback(now)
         return bool(ready)
+
+    def _look_for_gap(self, allowed: float) -> None:
+        """Whether more time has passed since the last look than waiting explains; without end it explains all."""
+        now = self._steady()
+        late, self._turned = now - self._turned - allowed, now
+        if self._gap is not None and allowed >= 0 and late > self._gap:
+            self._stood_still(late, self._clock())
 
     def _judge(self) -> None:
         now = self._clock()

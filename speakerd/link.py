@@ -13,7 +13,6 @@ import mmap
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from struct import Struct as Form
 from typing import Generic, Self, TypeVar
 from zlib import crc32
@@ -21,14 +20,19 @@ from zlib import crc32
 import msgspec
 from msgspec.structs import replace
 
+from speakerd.bell import Bell, Pulse
 from speakerd.model import (
     Candidate,
     Claim,
     Counters,
     Facts,
+    Happening,
     Interface,
+    Key,
     Layer2Settings,
     Member,
+    MemberSeen,
+    MembershipSettings,
     Observed,
     Stake,
     Vip,
@@ -39,12 +43,8 @@ HEADER = Form("=QII")
 ENTRY = Form("=III")
 SLOT_BYTES = 16 << 20
 """Room for 100,000 VIPs at 150 bytes; pages never touched cost nothing."""
-RINGS = 4096
-"""Taken at a time."""
 SECTIONS = 256
 """Fixed, so that an address never changes its section: 10,000 VIPs are 40 a section, decoded in under 0.2 ms."""
-NEWS, COUNT = b"!", b"?"
-"""What a ring says: the board has something new; or, down only: count what was asked and answered, and show it."""
 
 T = TypeVar("T")
 
@@ -114,35 +114,6 @@ class Board:
         return found
 
 
-class Bell:
-    """One end of a socket pair: `ring` never blocks (a full socket is being read, or its reader is restarted)."""
-
-    def __init__(self, end: socket.socket) -> None:
-        end.setblocking(False)
-        self._end = end
-
-    def close(self) -> None:
-        """Give the socket back."""
-        self._end.close()
-
-    def fileno(self) -> int:
-        """For the loop that waits."""
-        return self._end.fileno()
-
-    def ring(self, word: bytes = NEWS) -> None:
-        """Tell the other side `word`."""
-        with suppress(BlockingIOError, ConnectionError):
-            self._end.send(word)
-
-    def rung(self) -> bytes:
-        """Take all rings so far: each word that was among them, once."""
-        words: set[int] = set()
-        with suppress(BlockingIOError, ConnectionError):
-            while heard := self._end.recv(RINGS):
-                words.update(heard)
-        return bytes(words)
-
-
 class Ends(msgspec.Struct, frozen=True):
     """What one side holds: the board it writes, the board it reads, its bell.
 
@@ -153,6 +124,7 @@ class Ends(msgspec.Struct, frozen=True):
     into: Board
     bell: Bell
     notes: Board
+    pulse: Pulse
 
 
 class Link:
@@ -160,6 +132,7 @@ class Link:
 
     def __init__(self) -> None:
         self._down, self._up, self._notes = Board(), Board(), Board()
+        self._pulse = Pulse()
         upper, lower = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._upper, self._lower = Bell(upper), Bell(lower)
 
@@ -172,11 +145,11 @@ class Link:
 
     def controller(self) -> Ends:
         """The controller's side: writes Wanted, reads what is observed."""
-        return Ends(self._down, self._up, self._upper, self._notes)
+        return Ends(self._down, self._up, self._upper, self._notes, self._pulse)
 
     def announcer(self) -> Ends:
         """The announcer's side; what it wants to find again is what it shows."""
-        return Ends(self._up, self._down, self._lower, self._up)
+        return Ends(self._up, self._down, self._lower, self._up, self._pulse)
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -185,6 +158,9 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     me: str
     members: tuple[Member, ...]
     layer2: Layer2Settings
+    membership: MembershipSettings
+    keys: tuple[Key, ...]
+    drained: bool
 
 
 class Shard(msgspec.Struct, frozen=True, array_like=True):
@@ -195,10 +171,14 @@ class Shard(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Sight(msgspec.Struct, frozen=True, array_like=True):
-    """Section 0 of the way up: the announcer's interfaces and how it runs."""
+    """Section 0 of the way up: all that is observed but VIPs and their counters."""
 
     interfaces: tuple[Interface, ...]
     facts: Facts
+    members: tuple[MemberSeen, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    mesh: dict[str, int] = {}
+    conditions: dict[str, str] = {}
 
 
 class Sharded(Generic[T]):
@@ -251,7 +231,8 @@ class WantedWriter:
         anew = wanted.candidate_sets[: len(self._sets)] != self._sets
         self._sets = wanted.candidate_sets
         body = self._sharded.sections(wanted.vips, anew=anew)
-        sections = [self._encode(Head(wanted.me, wanted.members, wanted.layer2)), *body]
+        head = Head(wanted.me, wanted.members, wanted.layer2, wanted.membership, wanted.keys, wanted.drained)
+        sections = [self._encode(head), *body]
         if sections == self._written:
             return False
         self._ends.out.write(sections)
@@ -343,7 +324,9 @@ class SightWriter:
 
     def apply(self, seen: Observed) -> None:
         """Put what is observed on the board and ring."""
-        sight = self._encode(Sight(seen.interfaces, seen.facts))
+        sight = self._encode(
+            Sight(seen.interfaces, seen.facts, seen.members, seen.happenings, dict(seen.mesh), dict(seen.conditions))
+        )
         counters = self._encode(list(seen.counters.values()))
         self._ends.out.write([sight, counters, *self._claims.sections(seen.claims)])
         self._ends.bell.ring()
@@ -376,4 +359,14 @@ class SightReader:
             else:
                 self._held[number] = self._claims.decode(data)
         claims = {claim.ip: claim for held in self._held.values() for claim in held}
-        return Observed(self._sight.interfaces, claims, self._counted, self._sight.facts)
+        sight = self._sight
+        return Observed(
+            sight.interfaces,
+            claims,
+            self._counted,
+            sight.facts,
+            sight.members,
+            sight.happenings,
+            sight.mesh,
+            sight.conditions,
+        )

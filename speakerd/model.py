@@ -41,6 +41,8 @@ class Reason(StrEnum):
     NO_CANDIDATE = "no-candidate"
     NO_INTERFACE = "no-interface"
     NODE_EXCLUDED = "node-excluded"
+    NODE_NOT_SELECTED = "node-not-selected"
+    NO_MEMBER_RECORD = "no-member-record"
     NETWORK_UNAVAILABLE = "network-unavailable"
     NO_PEER = "no-peer"
     CONFLICTING_ADVERTISEMENTS = "conflicting-advertisements"
@@ -72,7 +74,7 @@ class Service(Struct, frozen=True):
     of that type, so that what its status and annotation still say is to be cleared.
     `ips`: status.loadBalancer.ingress[].ip, in order.
     `pool`: annotation metallb.io/ip-allocated-from-pool. `created`: metadata.creationTimestamp
-    (RFC 3339 sorts as text).
+    (RFC 3339 sorts as text). `advertised_by`: advertisements whose serviceSelectors match it, by name.
     """
 
     key: str
@@ -87,6 +89,7 @@ class Service(Struct, frozen=True):
     pool: str = ""
     request: Request = Request()
     lapsed: bool = False
+    advertised_by: tuple[str, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -102,11 +105,13 @@ class Service(Struct, frozen=True):
 class Endpoints(Struct, frozen=True):
     """Where a Service's endpoints serve: `nodes` by endpoint.nodeName, `somewhere` also those without a node name.
 
-    An endpoint serves when conditions.ready is absent or true, or conditions.serving is true.
+    An endpoint serves when conditions.ready is absent or true, or conditions.serving is true. `ready`: the nodes with
+    one of the first kind; those of the others serve while their pods end.
     """
 
     somewhere: bool = False
     nodes: frozenset[str] = NO_NAMES
+    ready: frozenset[str] = NO_NAMES
 
 
 class Node(Struct, frozen=True):
@@ -155,12 +160,19 @@ class Pool(Struct, frozen=True):
 
 
 class Advertisement(Struct, frozen=True):
-    """An L2Advertisement; `pools` None: every pool; no `interfaces`: every usable one."""
+    """An L2Advertisement, its selectors resolved; `pools` None: every pool; no `interfaces`: every usable one.
+
+    `nodes` that may announce, None: every one; `weights`: of nodes it prefers, those of matching preferences added up.
+    `by_service`: it has serviceSelectors, and announces the Services alone whose `advertised_by` names it.
+    """
 
     name: str
     pools: frozenset[str] | None = None
     interfaces: tuple[str, ...] = ()
     origin: str = ""
+    nodes: frozenset[str] | None = None
+    weights: tuple[tuple[str, int], ...] = ()
+    by_service: bool = False
 
 
 class Problem(Struct, frozen=True, rename="camel"):
@@ -220,6 +232,14 @@ class Reservation(Struct, frozen=True):
     services: tuple[ServiceRef, ...]
 
 
+class Record(Struct, frozen=True):
+    """What a VIP's Lease says: holderIdentity, leaseTransitions, and the resourceVersion of that very state."""
+
+    owner: str = ""
+    epoch: int = 0
+    version: str = ""
+
+
 class Assignment(Struct, frozen=True):
     """What a Service is given: addresses and their pool, or the reason why none (or not what was asked)."""
 
@@ -229,8 +249,16 @@ class Assignment(Struct, frozen=True):
     message: str = ""
 
 
+READY = 1 << 32
+"""Added to the score of a node whose endpoints are ready where only such nodes count (externalTrafficPolicy Local)."""
+
+
 class Candidate(Struct, frozen=True, array_like=True):
-    """A node that may answer for a VIP; a higher `score` ranks before (preferredNodeSelectors)."""
+    """A node that may answer for a VIP; a higher `score` ranks before.
+
+    `score`: the weights of all preferences that name the node (preferredNodeSelectors), below READY; plus READY where
+    the Service's traffic stays on the node and an endpoint there is ready rather than ending.
+    """
 
     node: str
     score: int = 0
@@ -241,8 +269,8 @@ class Vip(Struct, frozen=True, array_like=True):
 
     `ip`: 4 or 16 bytes. `rank_by`: the Service's first address, by which all its addresses rank together.
     `candidates`: index into `Wanted.candidate_sets`. `interfaces`: names, none means every usable one.
-    `row_version`: largest resourceVersion the sender's watch had reached; `epoch`, `heir`, `segments`: the last record
-    of its ownership, as far as one is known.
+    `row_version`: largest resourceVersion the sender's watch had reached; `epoch`, `owner`, `heir`, `segments`: the
+    last record of its ownership, as far as one is known.
     """
 
     ip: bytes
@@ -254,6 +282,7 @@ class Vip(Struct, frozen=True, array_like=True):
     epoch: int = 0
     heir: str = ""
     segments: tuple[str, ...] = ()
+    owner: str = ""
 
 
 class Stake(Struct, frozen=True):
@@ -270,14 +299,45 @@ class Layer2Settings(Struct, frozen=True, array_like=True):
     exclude_interfaces: tuple[str, ...] = ()
     refresh: float = 60.0
     rate: int = 1000
+    probe: float = 0.012
+
+
+class MembershipSettings(Struct, frozen=True, array_like=True):
+    """How members watch one another: UDP `bind` and `port`; `interval` in seconds between heartbeats.
+
+    `misses`: heartbeats missed until a vote for death; `questions`: asked on the wire before it counts as silent;
+    `peers`: addresses of the other hosts where no API tells them.
+    """
+
+    bind: str = ""
+    port: int = 7946
+    interval: float = 0.075
+    misses: int = 2
+    questions: int = 3
+    peers: tuple[str, ...] = ()
+
+
+class Key(Struct, frozen=True, array_like=True):
+    """A key that signs the members' messages; `id` tells keys apart and says nothing of the material."""
+
+    id: str
+    material: bytes
+
+    def __repr__(self) -> str:
+        return f"Key({self.id})"
 
 
 class Member(Struct, frozen=True, array_like=True):
-    """A node with a member record (Lease speakerd-node-NAME)."""
+    """A node with a member record (Lease speakerd-node-NAME).
+
+    `keys`: ids of the mesh keys it knows, newest first; `drained`: it was told to answer for nothing.
+    """
 
     name: str
     addresses: tuple[str, ...] = ()
     version: str = ""
+    keys: tuple[str, ...] = ()
+    drained: bool = False
 
 
 class Wanted(Struct, frozen=True):
@@ -288,10 +348,17 @@ class Wanted(Struct, frozen=True):
     candidate_sets: tuple[tuple[Candidate, ...], ...] = ()
     members: tuple[Member, ...] = ()
     layer2: Layer2Settings = Layer2Settings()
+    membership: MembershipSettings = MembershipSettings()
+    keys: tuple[Key, ...] = ()
+    drained: bool = False
 
 
 class Claim(Struct, frozen=True, array_like=True):
-    """Who answers for a VIP, since when (seconds of this host's CLOCK_MONOTONIC) and why it moved there."""
+    """Who answers for a VIP, since when (seconds of this host's CLOCK_MONOTONIC) and why it moved there.
+
+    (`epoch`, `version`) orders claims; no `owner`: withdrawn. `boot`: of the owner; `heir`: who takes over at its
+    death; `previous`: who answered before; `gap`: seconds since that one was last heard, where it died.
+    """
 
     ip: bytes
     epoch: int
@@ -299,6 +366,11 @@ class Claim(Struct, frozen=True, array_like=True):
     since: float
     cause: str
     interfaces: tuple[str, ...] = ()
+    version: int = 0
+    boot: int = 0
+    heir: str = ""
+    previous: str = ""
+    gap: float = 0.0
 
 
 class Counters(Struct, frozen=True, array_like=True):
@@ -321,19 +393,55 @@ class Facts(Struct, frozen=True):
     missing: tuple[str, ...] = ()
 
 
+class MemberSeen(Struct, frozen=True, array_like=True):
+    """A member as the mesh sees it: `state` (starting, alive, suspect, dead, leaving, unheard) since `since`.
+
+    `heard`: when last, by any carrier, 0 never; `round_trip` in seconds, 0 unknown; `carriers`: those that work both
+    ways now (udp, ethernet); `watched`: the preset's interval it is judged by. Times of this host's CLOCK_MONOTONIC.
+    """
+
+    name: str
+    state: str
+    since: float = 0.0
+    heard: float = 0.0
+    boot: int = 0
+    round_trip: float = 0.0
+    carriers: tuple[str, ...] = ()
+    watched: float = 0.0
+    drained: bool = False
+
+
+class Happening(Struct, frozen=True, array_like=True):
+    """Something worth telling, numbered without gaps: `word` in dotted form, `subject` a member or an address."""
+
+    number: int
+    at: float
+    word: str
+    subject: str
+    detail: str = ""
+
+
 class Observed(Struct, frozen=True):
-    """What the announcer sees: interfaces, its claims, counters and itself."""
+    """What the announcer sees: interfaces, claims, members, what happened lately, counters and itself.
+
+    `mesh`: counters of messages and refusals by word; `conditions`: what stands in the way, by word, with its detail.
+    """
 
     interfaces: tuple[Interface, ...] = ()
     claims: Mapping[bytes, Claim] = {}
     counters: Mapping[bytes, Counters] = {}
     facts: Facts = Facts()
+    members: tuple[MemberSeen, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    mesh: Mapping[str, int] = {}
+    conditions: Mapping[str, str] = {}
 
 
 class Snapshot(Struct, frozen=True):
     """One look at the world. `ledger` None: the addresses' Leases are not known (not the allocator, or not listed yet).
 
-    `settled`: every kind was listed at least once; before that nothing may be released or withdrawn.
+    `settled`: every kind was listed at least once; before that nothing may be released or withdrawn. `hints`: who owned
+    a VIP before this controller started, by packed address.
     """
 
     me: str
@@ -347,6 +455,10 @@ class Snapshot(Struct, frozen=True):
     layer2: Layer2Settings = Layer2Settings()
     announce: bool = True
     row_version: int = 0
+    membership: MembershipSettings = MembershipSettings()
+    keys: tuple[Key, ...] = ()
+    drained: bool = False
+    hints: Mapping[bytes, Record] = {}
 
 
 class StatusWrite(Struct, frozen=True):
@@ -372,7 +484,8 @@ class Plan(Struct, frozen=True):
     """All that should be: statuses to write, addresses to free, events, and what the announcer should do.
 
     `refused`: why an address is announced by nobody, per (service key, address); `writes`: oldest Service first.
-    `adoptions`: addresses a status names without a Lease.
+    `adoptions`: addresses a status names without a Lease. `shared`: by packed address, the keys of all Services it is
+    announced for, where they are several.
     """
 
     assignments: Mapping[str, Assignment]
@@ -382,6 +495,7 @@ class Plan(Struct, frozen=True):
     adoptions: tuple[tuple[IP, ServiceRef], ...] = ()
     events: tuple[EventWrite, ...] = ()
     refused: Mapping[tuple[str, IP], Reason] = {}
+    shared: Mapping[bytes, tuple[str, ...]] = {}
 
 
 def packed(ip: IP) -> bytes:

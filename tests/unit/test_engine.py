@@ -95,3 +95,28 @@ def test_an_unregistered_file_is_not_served(engine: Engine, pipe: tuple[int, int
     engine.add(Alarm(1.0))
     engine.turn()
     assert served == []
+
+
+def test_a_process_that_stood_still_is_told_before_it_gets_the_bytes_that_waited(pipe: tuple[int, int]) -> None:
+    steady = iter([0.0, 0.0, 0.0, 7.0, 7.0])
+    told: list[str] = []
+    reader, writer = pipe
+    with Engine(lambda: 10.0, lambda: next(steady, 7.0)) as engine:
+        engine.notice_gaps(0.1, lambda seconds, _now: told.append(f"stood still {seconds:g}"))
+        engine.register(reader, lambda _now: told.append(os.read(reader, 1).decode()))
+        engine.add(Alarm(10.0))
+        engine.turn()
+        os.write(writer, b"x")
+        engine.add(Alarm(10.0))
+        engine.turn()
+    assert told == ["stood still 7", "x"]
+
+
+def test_waiting_that_was_meant_is_no_gap() -> None:
+    steady = iter([0.0, 0.0, 0.05, 0.05])
+    told: list[float] = []
+    with Engine(lambda: 10.0, lambda: next(steady, 0.05)) as engine:
+        engine.notice_gaps(0.04, lambda seconds, _now: told.append(seconds))
+        engine.add(Alarm(10.02))
+        engine.turn()
+    assert told == []

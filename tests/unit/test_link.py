@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speakerd.bell import COUNT, NEWS
 from speakerd.link import (
-    COUNT,
-    NEWS,
     Board,
     Link,
     LinkFull,
