@@ -1,11 +1,8 @@
 """How layer 2 reaches the wire: packet sockets with filters, and membership in solicited-node groups.
 
-A socket gets its filter before it is bound, so that nothing unfiltered ever queues. An interface that goes away or down
-meanwhile is weather: netlink will say so.
+An interface that goes away or down meanwhile is weather: netlink will say so.
 """
 
-import ctypes
-import errno
 import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -13,10 +10,9 @@ from struct import Struct as Form
 
 from speakerd.layer2 import filter as bpf
 from speakerd.layer2.ndp import solicited_node
+from speakerd.packet import WEATHER, attach, packet_socket
 
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
-SO_ATTACH_FILTER = 26
-FPROG = Form("@HP")
 FRAME_BYTES = 2048
 """More than a question can have; what is longer arrives cut, and is judged by what is there."""
 FRAMES_A_TURN = 64
@@ -28,8 +24,6 @@ GROUPS_A_SOCKET = 300
 CHANGES_A_TURN = 64
 """Memberships changed at a time: 2 ms."""
 GROUP = Form("@16sI")
-WEATHER = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO, errno.ENOBUFS, errno.EAGAIN, errno.EPERM)
-"""Of an interface that goes, of queues that are empty or full, and of a firewall that lets no frame out."""
 
 Receive = Callable[[int, bytes], bytes | None]
 """A core's `receive_arp` or `receive_ndp`: interface index and frame in, the reply out."""
@@ -38,7 +32,7 @@ Membership = tuple[int, bytes]
 
 
 class Wire:
-    """Packet sockets of one protocol, one an interface.
+    """Packet sockets of one protocol, one an interface; `after` is called when a socket was read.
 
     An interface that is not to be used for a while, its cable pulled, keeps its socket and only goes deaf: closing one
     stops this process for 10 ms.
@@ -50,8 +44,10 @@ class Wire:
         receive: Receive,
         register: Callable[[int, Callable[[float], None]], None],
         unregister: Callable[[int], None],
+        after: Callable[[float], None],
     ) -> None:
         self._protocol = protocol
+        self._after = after
         self._receive = receive
         self._register = register
         self._unregister = unregister
@@ -87,21 +83,11 @@ class Wire:
                 end.send(frame)
 
     def _open(self, index: int, name: str) -> None:
-        try:
-            end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
-        except PermissionError:
-            return  # told at the start: the host refuses raw sockets
-        try:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE_BYTES)
-            attach(end, self._program)
-            end.bind((name, self._protocol))
-        except OSError as fault:
-            end.close()
-            if fault.errno not in WEATHER:
-                raise
+        end = packet_socket(name, self._protocol, self._program, QUEUE_BYTES)
+        if end is None:
             return
         self._sockets[index] = end
-        self._register(end.fileno(), lambda _now: self._drain(index, end))
+        self._register(end.fileno(), lambda now: self._drain(index, end, now))
 
     def _close(self, index: int) -> None:
         end = self._sockets.pop(index)
@@ -109,8 +95,8 @@ class Wire:
         self._unregister(end.fileno())
         end.close()
 
-    def _drain(self, index: int, end: socket.socket) -> None:
-        """Answer what waits, up to a turn's share."""
+    def _drain(self, index: int, end: socket.socket, now: float) -> None:
+        """Answer what waits, up to a turn's share; then tell of what else was said."""
         try:
             for _ in range(FRAMES_A_TURN):
                 reply = self._receive(index, end.recv(FRAME_BYTES))
@@ -119,13 +105,7 @@ class Wire:
         except OSError as fault:
             if fault.errno not in WEATHER:
                 raise
-
-
-def attach(end: socket.socket, program: bytes) -> None:
-    """Let the kernel run `program` (struct sock_filter[]) on what this socket would get."""
-    code = ctypes.create_string_buffer(program, len(program))
-    prog = FPROG.pack(len(program) // bpf.INSTRUCTION_BYTES, ctypes.addressof(code))
-    end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, prog)
+        self._after(now)
 
 
 class Groups:

@@ -1,0 +1,1 @@
+"""Who lives: members of the cluster watch one another by small signed messages on two carriers."""

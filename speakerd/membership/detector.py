@@ -1,0 +1,350 @@
+"""Who lives: heartbeats in, verdicts out; a death needs two votes of those who observe.
+
+A core. Messages and `now` come in; what to send, and what has changed, goes out. Times are seconds of one monotonic
+clock; counts that stood still with this process begin anew (`gap`).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from speakerd.membership import heartbeat
+from speakerd.membership.effects import Beat, Changed, Effect, Missed, Suspended, TwoBoots
+from speakerd.membership.envelope import Envelope, Kind, Post
+from speakerd.membership.heartbeat import Fate, Heartbeat, Nonce, Phase, Refutation, Vote, member_id
+from speakerd.membership.peer import HERE, PHASES, STALL, Peer, State
+from speakerd.membership.ring import Ring
+from speakerd.membership.voice import Self, Voice
+from speakerd.model import Member, MembershipSettings
+
+VOTING = 3
+"""Intervals for which a vote counts, and is repeated."""
+NONCE_AGAIN = 0.5
+"""Intervals until an unknown life is asked again to prove itself."""
+REFUSED_FOR = 10.0
+"""Seconds for which a second host of a name is not listened to."""
+AHEAD = 2
+"""Intervals a member's clock may go further than ours between two messages, until we believe that ours stood still."""
+MOST_LIVES = 4
+"""Unproven lives of one name asked at a time; a cluster has one, or two while it restarts."""
+
+
+class Detector:
+    """`heirs`: who would take over from a member, besides its observers, and so has to know of votes."""
+
+    def __init__(
+        self, boot: int, random: Callable[[], float], myself: Self, heirs: Callable[[str], Iterable[str]], now: float
+    ) -> None:
+        self._boot, self._random, self._heirs = boot, random, heirs
+        self._me = ""
+        self._settings = MembershipSettings()
+        self._keyed = True
+        self._ring = Ring(())
+        self._beat_at = now
+        self._watching: frozenset[str] = frozenset()
+        self.peers: dict[str, Peer] = {}
+        self._voice = Voice(self.peers, myself, random, now)
+        self.counters: Counter[str] = Counter()
+
+    def configure(
+        self, me: str, members: Iterable[Member], settings: MembershipSettings, *, keyed: bool, now: float
+    ) -> list[Effect]:
+        """Take the member records and settings. Without a key nobody is heard or spoken to."""
+        self._me, self._settings, self._keyed = me, settings, keyed
+        self._voice.configure(me, settings.interval)
+        names = {each.name for each in members} - {me}
+        found: list[Effect] = []
+        for name in self.peers.keys() - names:
+            found += self._turn_to(self.peers.pop(name), State.DEAD, now, proven=True)
+        for name in sorted(names - self.peers.keys()):
+            self.peers[name] = Peer(name, settings.interval, settings.misses, now)
+            self._voice.look_for(name)
+            self._beat_at = now
+        for peer in self.peers.values():
+            peer.pace(settings.interval, settings.misses)
+        self._see_ring(now)
+        return found
+
+    @property
+    def interval(self) -> float:
+        """Seconds between heartbeats of this node."""
+        return self._settings.interval
+
+    def gap(self, now: float) -> None:
+        """This process stood still: what was missed meanwhile says nothing."""
+        for peer in self.peers.values():
+            peer.count_anew(now)
+        self._beat_at = now
+
+    def beat_soon(self, now: float) -> None:
+        """Let the next heartbeat go at once: what it says has changed."""
+        self._beat_at = now
+
+    def here(self, name: str) -> bool:
+        """Whether a member is thought to live; this node does."""
+        peer = self.peers.get(name)
+        return name == self._me or (peer is not None and peer.state in HERE)
+
+    def living(self) -> list[str]:
+        """The other members thought to live."""
+        return [name for name, peer in self.peers.items() if peer.state in HERE]
+
+    def hears(self, name: str, now: float) -> bool:
+        """Whether no heartbeat of that member is missing."""
+        peer = self.peers.get(name)
+        return peer is not None and peer.well(now)
+
+    def heard_by_udp(self, name: str, now: float) -> bool:
+        """Whether that member and this node hear each other by UDP."""
+        peer = self.peers.get(name)
+        return peer is not None and peer.udp_works(self._me, now)
+
+    def side(self, now: float) -> int:
+        """The fewest members this node held alive in the last 10 s, itself counted."""
+        return self._voice.side(now)
+
+    def post(self, to: str, kind: Kind, body: bytes, now: float, *, both: bool = False) -> list[Post]:
+        """A message to a member by whatever carrier works, or by `both`."""
+        return self._voice.post(to, kind, body, now, both=both)
+
+    def farewell(self, now: float) -> list[Post]:
+        """Tell everybody at once what phase this node is in."""
+        return self._voice.farewell(now)
+
+    def alone(self, now: float) -> bool:
+        """Whether this node hears no other member, or none of those it hears lists it."""
+        heard = [peer for peer in self.peers.values() if peer.state in HERE and now < peer.death_vote_at(now)]
+        return bool(self.peers) and not any(peer.lists(self._me) for peer in heard)
+
+    # -- what comes in
+
+    def receive(self, envelope: Envelope, now: float) -> list[Effect]:
+        """A message of any kind. Raises DecodeError where a body is none of its kind."""
+        peer = self.peers.get(envelope.sender)
+        if peer is None or not self._keyed:
+            self.counters["from-strangers"] += 1
+            return []
+        if envelope.boot != peer.boot:
+            return self._another_life(peer, envelope, now)
+        if not peer.is_new(envelope):
+            self.counters["replayed"] += 1
+            return []
+        return self._heard(peer, envelope, now)
+
+    def takes(self, envelope: Envelope) -> bool:
+        """Whether a message would be new, of a life that is known; to be asked before `receive`."""
+        peer = self.peers.get(envelope.sender)
+        return self._keyed and peer is not None and envelope.boot == peer.boot and peer.is_new(envelope)
+
+    def _another_life(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
+        """A life that has proven nothing yet: it may ask for our proof, give its own, or be asked for it."""
+        if now < peer.refused.get(envelope.boot, now):
+            self.counters["two-boots"] += 1
+            told = heartbeat.encode(Refutation(peer.name, peer.boot, peer.sequence))
+            return [_back(envelope, Kind.REFUTATION, told)] if envelope.kind is Kind.HEARTBEAT else []
+        if envelope.kind is Kind.HELLO:
+            return [*self._prove(peer, envelope, now), *self._challenge(peer, envelope, now)]
+        if envelope.kind is Kind.PROOF:
+            wanted, _ = peer.nonces.get(envelope.boot, (b"", 0.0))
+            if wanted and heartbeat.decode(envelope.body, Nonce).nonce == wanted:
+                return self._accept(peer, envelope, now)
+        return self._challenge(peer, envelope, now)
+
+    def _challenge(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
+        nonce, at = peer.nonces.get(envelope.boot, (b"", float("-inf")))
+        if now - at < NONCE_AGAIN * self.interval:
+            return []
+        if not nonce:
+            while len(peer.nonces) >= MOST_LIVES:
+                del peer.nonces[next(iter(peer.nonces))]
+            nonce = int(self._random() * (1 << 53)).to_bytes(8)
+        peer.nonces[envelope.boot] = (nonce, now)
+        return [_back(envelope, Kind.HELLO, heartbeat.encode(Nonce(nonce)))]
+
+    def _prove(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
+        nonce = heartbeat.decode(envelope.body, Nonce)
+        posts: list[Effect] = [_back(envelope, Kind.PROOF, heartbeat.encode(nonce))]
+        return [*posts, *self._voice.beats_to(peer, now)]
+
+    def _accept(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
+        """It signed our nonce: it lives now, and whatever life of that name there was does not."""
+        found: list[Effect] = []
+        if envelope.boot in peer.older:
+            found.append(TwoBoots(peer.name))
+            peer.refused = {peer.boot: now + REFUSED_FOR}
+        if peer.state in HERE:
+            found += self._turn_to(peer, State.DEAD, now, proven=True)
+        peer.nonces.clear()
+        peer.live_anew(envelope.boot, now)
+        peer.hear(envelope, now)
+        return [*found, *self._turn_to(peer, State.STARTING, now), *self._voice.beats_to(peer, now)]
+
+    def _heard(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
+        ahead = peer.hear(envelope, now)
+        found: list[Effect] = [Suspended(ahead)] if ahead > AHEAD * self.interval else []
+        found += self._back(peer, now)
+        match envelope.kind:
+            case Kind.HEARTBEAT:
+                found += self._told(peer, envelope, now)
+            case Kind.HELLO:
+                found += self._prove(peer, envelope, now)
+            case Kind.VOTE:
+                found += self._voted(peer, heartbeat.decode(envelope.body, Vote), now)
+            case Kind.REFUTATION:
+                found += self._refuted(heartbeat.decode(envelope.body, Refutation), now)
+        return found
+
+    def _back(self, peer: Peer, now: float) -> list[Effect]:
+        """It was just heard: it is neither suspect nor dead."""
+        peer.votes.clear()
+        if peer.state is State.DEAD:
+            stalled = now - peer.since <= STALL and peer.stalled(now)
+            self._voice.recant(peer)
+            phase = peer.beat.phase if peer.beat else Phase.STARTING
+            return self._turn_to(peer, PHASES[phase], now, stalled=stalled)
+        if peer.state is State.SUSPECT:
+            return self._turn_to(peer, PHASES[peer.beat.phase] if peer.beat else State.STARTING, now)
+        return []
+
+    def _told(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
+        beat = heartbeat.decode(envelope.body, Heartbeat)
+        peer.tell(beat)
+        if beat.echo and envelope.received:
+            peer.round_trip = max(0, envelope.received - beat.echo - beat.echo_age) / 1e6
+        found = self._turn_to(peer, PHASES[beat.phase], now)
+        for fate in beat.dead:
+            found += self._death_told(peer, fate, now)
+        return [*found, Beat(peer.name, beat.digest)]
+
+    def _death_told(self, teller: Peer, fate: Fate, now: float) -> list[Effect]:
+        """A death found by others is a fact, unless we hear the dead."""
+        if fate.member == member_id(self._me):
+            return list(self._voice.beats_to(teller, now, both=True)) if fate.boot == self._boot else []
+        peer = next((each for name, each in self.peers.items() if member_id(name) == fate.member), None)
+        if peer is None or peer.boot != fate.boot or peer.state not in HERE:
+            return []
+        if peer.well(now):
+            return list(self._refute(teller.name, peer, now))
+        return self._turn_to(peer, State.DEAD, now)
+
+    def _refute(self, to: str, peer: Peer, now: float) -> list[Post]:
+        body = heartbeat.encode(Refutation(peer.name, peer.boot, peer.sequence))
+        return self._voice.post(to, Kind.REFUTATION, body, now)
+
+    def _voted(self, voter: Peer, vote: Vote, now: float) -> list[Effect]:
+        if vote.suspect == self._me:
+            return list(self._voice.beats_to(voter, now, both=True)) if vote.boot == self._boot else []
+        peer = self.peers.get(vote.suspect)
+        if peer is None or peer.boot != vote.boot or peer.state not in HERE:
+            return []
+        if peer.well(now) and peer.sequence > vote.sequence:
+            return list(self._refute(voter.name, peer, now))
+        peer.votes[voter.name] = now
+        found: list[Effect] = [Missed(peer.name)]
+        return [*found, *self._judge(peer, now)]
+
+    def _refuted(self, said: Refutation, now: float) -> list[Effect]:
+        """Another member heard it later than we did."""
+        if said.name == self._me and said.boot != self._boot:
+            return [TwoBoots(self._me)]
+        peer = self.peers.get(said.name)
+        if peer is None or peer.boot != said.boot or said.sequence <= peer.sequence:
+            return []
+        peer.sequence = said.sequence
+        peer.count_anew(now)
+        return self._back(peer, now)
+
+    # -- what time brings
+
+    def deadline(self) -> float | None:
+        """The next heartbeat, or the next one of another that may be missed."""
+        if not self.peers or not self._keyed:
+            return None
+        return min([self._beat_at, *(self._due(self.peers[name]) for name in self._watching)])
+
+    def _due(self, peer: Peer) -> float:
+        now = peer.heard
+        if peer.state not in HERE:
+            return float("inf")
+        if not peer.missed:
+            return peer.miss_at(1, now)
+        if peer.state is not State.SUSPECT:
+            return peer.death_vote_at(now)
+        return peer.voted_at + peer.interval
+
+    def wake(self, now: float) -> list[Effect]:
+        """Judge who is late, and send heartbeats when it is time."""
+        found: list[Effect] = []
+        if not self.peers or not self._keyed:
+            return found
+        for name in sorted(self._watching):
+            if self._due(self.peers[name]) <= now:
+                found += self._late(self.peers[name], now)
+        if self._beat_at <= now:
+            self._beat_at = max(self._beat_at + self.interval, now + self.interval / 2)
+            found += self._voice.beats(self._ring, now)
+        return found
+
+    def _late(self, peer: Peer, now: float) -> list[Effect]:
+        if not peer.missed:
+            peer.missed = True
+            missed: list[Effect] = [Missed(peer.name)]
+            return [*missed, *self._voice.beats_to(peer, now, both=True)]
+        if now < peer.death_vote_at(now):
+            return []
+        found = [] if peer.state is State.SUSPECT else self._turn_to(peer, State.SUSPECT, now)
+        peer.votes[self._me] = peer.voted_at = now
+        if now < peer.death_vote_at(now) + VOTING * peer.interval:
+            body = heartbeat.encode(Vote(peer.name, peer.boot, peer.sequence))
+            voters = {peer.name, *self._ring.observers(peer.name), *self._heirs(peer.name)} - {self._me}
+            for name in sorted(voters):
+                found += self._voice.post(name, Kind.VOTE, body, now, both=name == peer.name)
+        return [*found, *self._judge(peer, now)]
+
+    def _judge(self, peer: Peer, now: float) -> list[Effect]:
+        """Dead by two votes of those we hear; by our own alone where nobody else we hear observes it."""
+        interval, misses = peer.watched(now)
+        counted = {
+            name
+            for name, at in peer.votes.items()
+            if now - at <= VOTING * interval and (name == self._me or self.here(name))
+        }
+        if len(counted) >= 2:
+            return self._died(peer, now)
+        others = [each for each in self._ring.observers(peer.name) if each != self._me and self.hears(each, now)]
+        if self._me in counted and not others and now >= peer.miss_at(misses + 1, now) - 1e-9:
+            return self._died(peer, now)
+        return []
+
+    def _died(self, peer: Peer, now: float) -> list[Effect]:
+        self._voice.mourn(peer, now)
+        return self._turn_to(peer, State.DEAD, now)
+
+    def _turn_to(
+        self, peer: Peer, state: State, now: float, *, stalled: bool = False, proven: bool = False
+    ) -> list[Effect]:
+        """The one place where a member's state changes."""
+        before, peer.state = peer.state, state
+        if before is state:
+            return []
+        peer.since = now
+        if state is State.DEAD:
+            peer.votes.clear()
+            if peer.name in self.peers:
+                self._voice.look_for(peer.name)
+        if (before in HERE) != (state in HERE):
+            self._see_ring(now)
+        proven |= peer.beat is not None and peer.beat.phase is Phase.LEAVING
+        return [Changed(peer.name, before, state, stalled, proven)]
+
+    def _see_ring(self, now: float) -> None:
+        """Who watches whom changes with who lives; a member newly watched has its time to be heard."""
+        self._ring = Ring([self._me, *self.living()])
+        watching = frozenset(name for name in self.peers if self._me in self._ring.observers(name))
+        for name in watching - self._watching:
+            self.peers[name].count_anew(now)
+        self._watching = watching
+
+
+def _back(envelope: Envelope, kind: Kind, body: bytes) -> Post:
+    """An answer by the way the question came."""
+    return Post(envelope.sender, envelope.carrier, envelope.index, kind, body)

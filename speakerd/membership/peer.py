@@ -1,0 +1,176 @@
+"""What is known of one other member: which of its lives, when and by which carrier it was heard, who votes it dead."""
+
+from collections import deque
+from enum import StrEnum
+
+from speakerd.membership.envelope import Carrier, Envelope
+from speakerd.membership.heartbeat import Heartbeat, Phase, listed, member_id
+
+LATE = 0.2
+"""Intervals beyond the n-th at which the n-th heartbeat counts as missed: what queues and schedulers may take."""
+FRAMES_EVERY = 4
+"""While UDP works, frames go with every fourth heartbeat."""
+STALL = 10.0
+"""Seconds within which the same life back from the dead was stalled, not gone."""
+STALLS, STALLS_WITHIN, SLOWER_FOR = 2, 600.0, 1800.0
+"""So many stalls in so many seconds have a member watched more slowly for so long."""
+LADDER = ((0.075, 2), (0.25, 3), (1.0, 4))
+"""Interval in seconds and misses, of the presets from fast to slow."""
+MOST_INTERFACES = 64
+"""Interfaces on which one member is heard; more than a host has segments in common with another."""
+
+
+class State(StrEnum):
+    """A member, as this node sees it."""
+
+    UNHEARD = "unheard"
+    STARTING = "starting"
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    DEAD = "dead"
+    LEAVING = "leaving"
+
+
+HERE = frozenset({State.STARTING, State.ALIVE, State.SUSPECT, State.LEAVING})
+"""States in which a member is thought to live."""
+PHASES = {Phase.STARTING: State.STARTING, Phase.RUNNING: State.ALIVE, Phase.LEAVING: State.LEAVING}
+
+
+class Peer:
+    """One other member. Times are this node's; `watched_since` moves on when counting begins anew."""
+
+    def __init__(self, name: str, interval: float, misses: int, now: float) -> None:
+        self.name = name
+        self.state = State.UNHEARD
+        self.since = now
+        self.boot = 0
+        self.older: frozenset[int] = frozenset()
+        self.heard = 0.0
+        self.watched_since = now
+        self.sequence = 0
+        self.sequence_at = now
+        self.received = 0
+        self.sequences: dict[tuple[Carrier, int], int] = {}
+        self.heard_udp = 0.0
+        self.heard_frames: dict[int, float] = {}
+        self.beat: Heartbeat | None = None
+        self.udp: frozenset[bytes] = frozenset()
+        self.frames: frozenset[bytes] = frozenset()
+        self.round_trip = 0.0
+        self.votes: dict[str, float] = {}
+        self.voted_at = 0.0
+        self.missed = False
+        self.nonces: dict[int, tuple[bytes, float]] = {}
+        self.refused: dict[int, float] = {}
+        self._interval, self._misses = interval, misses
+        self._stalls: deque[float] = deque(maxlen=STALLS)
+        self._slower_until = 0.0
+
+    @property
+    def interval(self) -> float:
+        """Seconds between its heartbeats, as it says itself."""
+        return self.beat.interval / 1000 if self.beat else self._interval
+
+    def watched(self, now: float) -> tuple[float, int]:
+        """(interval, misses) it is judged by: its own pace, or the next slower preset's after stalls."""
+        interval = self.interval
+        if now < self._slower_until:
+            return next(((slow, misses) for slow, misses in LADDER if slow > interval), (interval, self._misses))
+        return interval, self._misses
+
+    def slowed(self, now: float) -> bool:
+        """Whether it is watched more slowly than its own pace, after stalls."""
+        return now < self._slower_until
+
+    def pace(self, interval: float, misses: int) -> None:
+        """Take new settings."""
+        self._interval, self._misses = interval, misses
+
+    def miss_at(self, number: int, now: float) -> float:
+        """When its `number`-th heartbeat counts as missed."""
+        return max(self.heard, self.watched_since) + (number + LATE) * self.watched(now)[0]
+
+    def death_vote_at(self, now: float) -> float:
+        """When its last allowed heartbeat counts as missed."""
+        return self.miss_at(self.watched(now)[1], now)
+
+    def is_new(self, envelope: Envelope) -> bool:
+        """Whether the message is none that was heard before, of the life that is known."""
+        return envelope.sequence > self.sequences.get((envelope.carrier, envelope.index), 0)
+
+    def hear(self, envelope: Envelope, now: float) -> float:
+        """Note a message of the life that is known; by how many seconds its clock went further than ours since then."""
+        way = (envelope.carrier, envelope.index)
+        if way in self.sequences or len(self.sequences) < MOST_INTERFACES:
+            self.sequences[way] = envelope.sequence
+        ahead = 0
+        if envelope.sequence > self.sequence:
+            if self.received:
+                ahead = (envelope.sequence - self.sequence) - (envelope.received - self.received)
+            self.sequence, self.sequence_at, self.received = envelope.sequence, now, envelope.received
+        self.heard = now
+        self.missed = False
+        if envelope.carrier is Carrier.UDP:
+            self.heard_udp = now
+        elif envelope.index in self.heard_frames or len(self.heard_frames) < MOST_INTERFACES:
+            self.heard_frames[envelope.index] = now
+        return ahead / 1e6
+
+    def tell(self, beat: Heartbeat) -> None:
+        """Take what its heartbeat says."""
+        before, self.beat = self.beat, beat
+        if before is None or (before.udp, before.frames) != (beat.udp, beat.frames):
+            self.udp, self.frames = listed(beat.udp), listed(beat.frames)
+
+    def live_anew(self, boot: int, now: float) -> None:
+        """Another life of this member, proven: what was known of the old one is of no use."""
+        if self.boot:
+            self.older = frozenset({*list(self.older)[:7], self.boot})
+        self.boot = boot
+        self.sequence, self.sequence_at, self.received = 0, now, 0
+        self.sequences.clear()
+        self.heard_frames.clear()
+        self.votes.clear()
+        self.heard_udp = 0.0
+        self.beat = None
+        self.udp = self.frames = frozenset()
+        self._stalls.clear()
+
+    def count_anew(self, now: float) -> None:
+        """Whatever was missed so far does not count."""
+        self.watched_since = now
+        self.votes.clear()
+        self.missed = False
+
+    def stalled(self, now: float) -> bool:
+        """Note that it came back from the dead in the same life; whether it is watched more slowly from now on."""
+        self._stalls.append(now)
+        if len(self._stalls) == STALLS and now - self._stalls[0] <= STALLS_WITHIN:
+            self._slower_until = now + SLOWER_FOR
+            return True
+        return False
+
+    def by_udp(self, now: float) -> bool:
+        """Whether it is heard by UDP lately."""
+        return bool(self.heard_udp) and now - self.heard_udp <= (2 + LATE) * self.interval
+
+    def by_frames(self, now: float) -> bool:
+        """Whether it is heard by frames lately, on any segment."""
+        return any(now - at <= (2 + LATE) * FRAMES_EVERY * self.interval for at in self.heard_frames.values())
+
+    def udp_works(self, me: str, now: float) -> bool:
+        """Whether both of us hear the other by UDP, without one missing."""
+        return bool(self.heard_udp) and now - self.heard_udp <= (1 + LATE) * self.interval and member_id(me) in self.udp
+
+    def frames_work(self, me: str, now: float) -> bool:
+        """Whether both of us hear the other by frames."""
+        return self.by_frames(now) and member_id(me) in self.frames
+
+    def lists(self, name: str) -> bool:
+        """Whether it says that it hears `name`."""
+        found = member_id(name)
+        return found in self.udp or found in self.frames
+
+    def well(self, now: float) -> bool:
+        """Whether it lives, and not one heartbeat of it is missing."""
+        return self.state in HERE and now < self.miss_at(1, now)

@@ -1,0 +1,152 @@
+"""What this node says: heartbeats, to whom and by which carrier, and the way any other message goes.
+
+A core. Who is dead is told with heartbeats for a while, so that all know it who did not vote.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from speakerd.membership import heartbeat
+from speakerd.membership.envelope import Carrier, Kind, Post
+from speakerd.membership.heartbeat import MOST_DEAD, MOST_MACS, Fate, Heartbeat, Phase, ids, member_id
+from speakerd.membership.peer import FRAMES_EVERY, HERE, Peer
+from speakerd.membership.ring import Ring
+
+SIDE_WITHIN = 10.0
+"""Seconds for which the fewest members held alive count as this node's side."""
+TELL_DEAD = 3.0
+"""Seconds for which a death is told with heartbeats."""
+
+
+class Self(Protocol):
+    """What this node tells of itself with each heartbeat."""
+
+    phase: Phase
+    drained: bool
+    able: bool
+    macs: tuple[bytes, ...]
+    digest: bytes
+    segments: tuple[int, ...]
+
+
+class Voice:
+    """`peers` are the detector's, and change under its hands."""
+
+    def __init__(self, peers: dict[str, Peer], myself: Self, random: Callable[[], float], now: float) -> None:
+        self._peers, self._self, self._random, self._started = peers, myself, random, now
+        self._me, self._interval = "", 0.075
+        self._number = 0
+        self._turn: deque[str] = deque()
+        self._sides: deque[tuple[float, int]] = deque()
+        self._lately: tuple[float, tuple[int, bytes, bytes]] = (-1.0, (0, b"", b""))
+        self._deaths: dict[Fate, float] = {}
+
+    def configure(self, me: str, interval: float) -> None:
+        """Take name and pace."""
+        self._me, self._interval = me, interval
+
+    def look_for(self, name: str) -> None:
+        """A member is not heard: it gets heartbeats in its turn, this one first."""
+        self._turn.append(name)
+
+    def mourn(self, peer: Peer, now: float) -> None:
+        """Tell that it is dead."""
+        self._deaths[Fate(member_id(peer.name), peer.boot)] = now
+
+    def recant(self, peer: Peer) -> None:
+        """It is not dead after all."""
+        self._deaths.pop(Fate(member_id(peer.name), peer.boot), None)
+
+    def _living(self) -> list[str]:
+        return [name for name, peer in self._peers.items() if peer.state in HERE]
+
+    def side(self, now: float) -> int:
+        """The fewest members this node held alive in the last 10 s, itself counted."""
+        count = self._count()
+        while self._sides and self._sides[0][0] < now - SIDE_WITHIN:
+            self._sides.popleft()
+        while self._sides and self._sides[-1][1] >= count:
+            self._sides.pop()  # never the fewest again: the newer count lasts longer
+        self._sides.append((now, count))
+        return self._sides[0][1]
+
+    def _count(self) -> int:
+        alive = [peer for peer in self._peers.values() if peer.state in HERE]
+        mutual = {peer.name for peer in alive if peer.lists(self._me)}
+        return 1 + sum(
+            peer.name in mutual or any(p.lists(peer.name) for p in alive if p.name in mutual) for peer in alive
+        )
+
+    def post(self, to: str, kind: Kind, body: bytes, now: float, *, both: bool = False) -> list[Post]:
+        """A message to a member by UDP, and by frames where UDP does not work both ways (or `both`)."""
+        posts = [Post(to, Carrier.UDP, 0, kind, body)]
+        peer = self._peers.get(to)
+        if both or peer is None or not peer.udp_works(self._me, now):
+            posts += [Post(to, Carrier.ETHERNET, index, kind, body) for index in self._self.segments]
+        return posts
+
+    def beats(self, ring: Ring, now: float) -> list[Post]:
+        """The heartbeats of an interval."""
+        self._number += 1
+        for fate in [fate for fate, at in self._deaths.items() if now - at > TELL_DEAD]:
+            del self._deaths[fate]
+        return [post for peer in self._listeners(ring) for post in self.beats_to(peer, now)]
+
+    def _listeners(self, ring: Ring) -> list[Peer]:
+        """Whom this heartbeat goes to: our observers, one other member by chance, and one of the silent in turn."""
+        observers = ring.observers(self._me)
+        found = [self._peers[name] for name in sorted(observers) if name in self._peers]
+        others = [name for name in self._living() if name not in observers]
+        if others:
+            found.append(self._peers[others[int(self._random() * len(others))]])
+        return [*found, *self._silent()]
+
+    def _silent(self) -> list[Peer]:
+        """One member that is not heard: the last one lost every other time, else whose turn it is."""
+        while self._turn and (self._turn[-1] not in self._peers or self._peers[self._turn[-1]].state in HERE):
+            self._turn.pop()
+        if self._turn and self._number % 2:
+            return [self._peers[self._turn[-1]]]
+        silent = [peer for peer in self._peers.values() if peer.state not in HERE]
+        return [silent[int(self._random() * len(silent))]] if silent else []
+
+    def _heard_lately(self, now: float) -> tuple[int, bytes, bytes]:
+        """Our side, and whom we hear by each carrier; the same for all heartbeats of one instant."""
+        if self._lately[0] != now:
+            udp = ids(name for name, each in self._peers.items() if each.by_udp(now))
+            frames = ids(name for name, each in self._peers.items() if each.by_frames(now))
+            self._lately = (now, (self.side(now), udp, frames))
+        return self._lately[1]
+
+    def beats_to(self, peer: Peer, now: float, *, both: bool = False) -> list[Post]:
+        """Our heartbeat for one member: by UDP, by frames at a quarter of the pace while UDP works."""
+        myself = self._self
+        side, udp, frames = self._heard_lately(now)
+        beat = Heartbeat(
+            phase=myself.phase,
+            interval=round(self._interval * 1000),
+            age=int((now - self._started) * 1000),
+            side=side,
+            udp=udp,
+            frames=frames,
+            dead=tuple(self._deaths)[-MOST_DEAD:],
+            echo=peer.sequence,
+            echo_age=int((now - peer.sequence_at) * 1e6),
+            drained=myself.drained,
+            able=myself.able,
+            macs=myself.macs[:MOST_MACS],
+            digest=myself.digest,
+        )
+        body = heartbeat.encode(beat)
+        posts = [Post(peer.name, Carrier.UDP, 0, Kind.HEARTBEAT, body)]
+        full = both or not peer.udp_works(self._me, now)
+        if full or (self._number + len(peer.name)) % FRAMES_EVERY == 0:
+            posts += [Post(peer.name, Carrier.ETHERNET, each, Kind.HEARTBEAT, body) for each in myself.segments]
+        return posts
+
+    def farewell(self, now: float) -> list[Post]:
+        """Tell everybody at once what phase this node is in."""
+        return [
+            post for peer in self._peers.values() if peer.state in HERE for post in self.beats_to(peer, now, both=True)
+        ]
