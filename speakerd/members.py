@@ -1,0 +1,119 @@
+"""The members as ownership looks at them, and what this node says of itself: between the two protocols; pure."""
+
+from collections.abc import Collection
+
+from speakerd.membership.detector import Detector
+from speakerd.membership.heartbeat import Phase
+from speakerd.membership.peer import HERE, State
+from speakerd.model import MemberSeen
+
+
+class Myself:
+    """What heartbeats tell of this node."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.STARTING
+        self.drained = False
+        self.able = False
+        self.macs: tuple[bytes, ...] = ()
+        self.digest = b""
+        self.segments: tuple[int, ...] = ()
+
+
+class Members:
+    """What ownership asks of the detector. `now`, `me` and `alone` are kept by whoever holds both."""
+
+    def __init__(self, myself: Myself, now: float) -> None:
+        self._myself = myself
+        self._started = now
+        self.now, self.me, self.alone_now = now, "", False
+        self.detector: Detector
+
+    def here(self, name: str) -> bool:
+        """Thought to live."""
+        return self.detector.here(name)
+
+    def ready(self, name: str) -> bool:
+        """May be given a VIP."""
+        peer = self.detector.peers.get(name)
+        if peer is None or peer.state not in (State.ALIVE, State.SUSPECT) or peer.beat is None:
+            return False
+        return peer.beat.able and not peer.beat.drained
+
+    def starting(self, name: str) -> bool:
+        """Will be ready soon."""
+        peer = self.detector.peers.get(name)
+        return peer is not None and peer.state is State.STARTING
+
+    def boot(self, name: str) -> int:
+        """The life that is known."""
+        peer = self.detector.peers.get(name)
+        return peer.boot if peer else 0
+
+    def recorded(self, name: str) -> bool:
+        """There is a record."""
+        return name in self.detector.peers
+
+    def age(self) -> float:
+        """Of the eldest."""
+        peers = self.detector.peers.values()
+        ages = [peer.beat.age / 1000 for peer in peers if peer.state in HERE and peer.beat]
+        return max([self.now - self._started, *ages])
+
+    def alone(self) -> bool:
+        """Nobody hears this node, as far as it hears."""
+        return self.alone_now
+
+    def side(self, name: str) -> int:
+        """Members on its side."""
+        if name == self.me:
+            return self.detector.side(self.now)
+        peer = self.detector.peers.get(name)
+        return peer.beat.side if peer and peer.beat else 0
+
+    def living(self) -> Collection[str]:
+        """All others that live."""
+        return self.detector.living()
+
+    def segments(self, name: str) -> tuple[int, ...]:
+        """Where its frames come in."""
+        peer = self.detector.peers.get(name)
+        return tuple(peer.heard_frames) if peer else ()
+
+    def macs(self, name: str) -> tuple[bytes, ...]:
+        """Where it announces from."""
+        peer = self.detector.peers.get(name)
+        return peer.beat.macs if peer and peer.beat else ()
+
+    def who(self, mac: bytes) -> str:
+        """Whose address that is."""
+        if mac in self._myself.macs:
+            return self.me
+        return next((name for name in self.detector.peers if mac in self.macs(name)), "")
+
+    def seen(self, now: float) -> tuple[MemberSeen, ...]:
+        """Every member with a record but this one, for people."""
+        return tuple(self._seen(name, now) for name in sorted(self.detector.peers))
+
+    def _seen(self, name: str, now: float) -> MemberSeen:
+        peer, me = self.detector.peers[name], self.me
+        works = (("udp", peer.udp_works(me, now)), ("ethernet", peer.frames_work(me, now)))
+        return MemberSeen(
+            name,
+            peer.state,
+            peer.since,
+            peer.heard,
+            peer.boot,
+            peer.round_trip,
+            tuple(word for word, does in works if does),
+            peer.watched(now)[0],
+            bool(peer.beat and peer.beat.drained),
+        )
+
+    def blocked(self, now: float) -> dict[str, str]:
+        """Carriers that are blocked to members which the other one reaches, by the word of the finding."""
+        peers = [peer for peer in self.detector.peers.values() if peer.state in HERE]
+        udp = [peer.name for peer in peers if not peer.udp_works(self.me, now) and peer.frames_work(self.me, now)]
+        frames = [peer.name for peer in peers if peer.udp_works(self.me, now) and not peer.frames_work(self.me, now)]
+        found = {"membership-blocked": udp, "ethernet-carrier-blocked": frames}
+        return {word: ", ".join(sorted(names)) for word, names in found.items() if names}

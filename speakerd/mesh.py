@@ -1,0 +1,460 @@
+"""Membership and ownership of one node as one core: what the announcer and the simulation run.
+
+Messages, interfaces, wishes and `now` come in; what to send, ask and announce comes out. After every call `mine` is
+what layer 2 must answer for from that instant. Times are seconds of one monotonic clock.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from ipaddress import ip_address
+
+from speakerd.chronicle import Chronicle
+from speakerd.kinds import BODIES, KINDS
+from speakerd.members import Members, Myself
+from speakerd.membership import effects as membership
+from speakerd.membership.detector import Detector
+from speakerd.membership.envelope import Carrier, Envelope, Kind, Post
+from speakerd.membership.heartbeat import Phase
+from speakerd.membership.peer import HERE, State
+from speakerd.model import Claim, Happening, Interface, Member, MemberSeen, MembershipSettings, Stake
+from speakerd.ownership import message
+from speakerd.ownership.calm import Calm
+from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, text
+from speakerd.ownership.holdings import Place
+from speakerd.ownership.message import Answer, Ask, Claims, Heard, Pull, Question
+from speakerd.ownership.owner import Owner
+from speakerd.ownership.witness import Host
+from speakerd.wire import DecodeError
+
+START = 1.0
+"""Seconds a node waits at most for the claims of all recorded members before it claims anything."""
+COMPARE = 0.1
+"""Seconds a node that stood still, or was cut off, is silent at most until others have told their claims."""
+SILENT_LINK = 1.0
+"""Seconds an interface whose carrier is back waits at most for a first frame."""
+ENOUGH = 2
+"""Members whose claims suffice after a pause; at the start it takes all of them."""
+ASKED_FOR = 0.05
+"""Seconds for which what is heard of an address goes to the member that had us ask."""
+TWO_BOOTS = 10.0
+"""Seconds a node is silent after it was told that another host has its name."""
+STRANGERS = "answered-by-stranger"
+EVERYTHING = b"\xff" * (message.BUCKETS // 8)
+
+Effect = Post | AskWire | Announce
+
+
+class Mesh:
+    """`boot`: of this host; `resume`: an announcer died a moment ago, and this one answers at once in its place."""
+
+    def __init__(
+        self,
+        boot: int,
+        random: Callable[[], float],
+        remembered: Mapping[bytes, Claim],
+        now: float,
+        *,
+        resume: bool = False,
+    ) -> None:
+        self.myself = Myself()
+        self._members = members = Members(self.myself, now)
+        self.owner = Owner(boot, members, random, remembered)
+        self._calm = Calm(self.owner, members, now)
+        self.detector = Detector(boot, random, self.myself, self.owner.heirs_of, now)
+        members.detector = self.detector
+        self._restarted = any(claim.boot == boot for claim in remembered.values())
+        self._start = 0.0 if resume else COMPARE if self._restarted else START
+        self._holding = True
+        self._hold_until: float | None = None
+        self._everybody = not self._restarted
+        self._compared: set[str] = set()
+        self._returned: set[str] = set()
+        self._closed: dict[int, float] = {}
+        self._interfaces: tuple[Interface, ...] = ()
+        self._usable: frozenset[int] = frozenset()
+        self._pull_at = 0.0
+        self._hosts: dict[int, Host] = {}
+        self._asked: dict[bytes, tuple[str, float]] = {}
+        self._second_until = 0.0
+        self._namesake = ""
+        self._drained = False
+        self._keyed = True
+        self._chronicle = Chronicle()
+        self.left = False
+        self._claims_changed = 0
+
+    # -- what layer 2 and the controller read
+
+    @property
+    def mine(self) -> Mapping[bytes, tuple[str, ...]]:
+        """VIPs answered for now."""
+        return {} if self._holding else self.owner.holdings.mine
+
+    @property
+    def revision(self) -> tuple[int, bool, bool]:
+        """Another one whenever `mine`, `standby` or `quiet` may be."""
+        return self.owner.holdings.revision, self._holding, self.quiet
+
+    @property
+    def standby(self) -> AbstractSet[bytes]:
+        """VIPs this node may have to answer for."""
+        return self.owner.holdings.standby
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no gratuitous frame may go out: alone, while the wire has others that do not answer."""
+        return self._members.alone_now and bool(self._hosts) and not self.owner.takeover.wire_proven(self._members.now)
+
+    @property
+    def known(self) -> Mapping[bytes, Claim]:
+        """The claims that count."""
+        return self.owner.holdings.table.claims
+
+    @property
+    def happenings(self) -> tuple[Happening, ...]:
+        """What happened lately."""
+        return self._chronicle.happenings
+
+    @property
+    def news(self) -> int:
+        """Another number whenever the controller should hear of claims, members or happenings."""
+        return self._claims_changed + self._chronicle.number
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Refusals and contests."""
+        return Counter(self.detector.counters) + Counter(self.owner.holdings.counters)
+
+    def conditions(self, now: float) -> dict[str, str]:
+        """What stands in the way, by the word of its finding, with its detail."""
+        found = {"two-boots-of-one-name": self._namesake} if self._namesake else {}
+        if not self._keyed and self.detector.peers:
+            found["no-mesh-key"] = "no key for the members' messages"
+        if self._members.alone_now:
+            found["alone"] = "hears no other member, or is heard by none"
+        stalled = [peer.name for peer in self.detector.peers.values() if peer.slowed(now)]
+        if stalled:
+            found["member-stalled"] = ", ".join(stalled)
+        ours = self.owner.holdings.place.macs
+        for ip, mac in self.owner.takeover.held_by_others.items():
+            word = "answered-by-own-kernel-or-other-speaker" if mac in ours or self._members.who(mac) else STRANGERS
+            found[word] = f"{found[word]}, {text(ip)}" if word in found else f"{mac.hex(':')}: {text(ip)}"
+        return found | self._members.blocked(now)
+
+    def members_seen(self, now: float) -> tuple[MemberSeen, ...]:
+        """Every member with a record but this one."""
+        return self._members.seen(now)
+
+    # -- what comes in
+
+    def configure(
+        self,
+        me: str,
+        members: tuple[Member, ...],
+        settings: MembershipSettings,
+        now: float,
+        *,
+        drained: bool = False,
+        keyed: bool = True,
+        probe: float = 0.012,
+    ) -> list[Effect]:
+        """Take the head of Wanted. Without a key this node answers for VIPs only where it is alone in the records."""
+        self._members.now, self._members.me = now, me
+        self.owner.configure(me, settings.interval, settings.questions, probe)
+        self._calm.pace(settings.interval)
+        self._drained = drained
+        self._keyed = keyed
+        found = self._carry_out(self.detector.configure(me, members, settings, keyed=keyed, now=now), now)
+        self._stand(now)
+        return self._done(found, now)
+
+    def want(self, changes: Mapping[bytes, Stake | None], now: float) -> None:
+        """Take new, changed and gone VIPs."""
+        self._members.now = now
+        self.owner.want(changes, now)
+
+    def wanted(self, now: float) -> list[Effect]:
+        """A revision of Wanted is in: act on it."""
+        self._members.now = now
+        if self._holding and self._hold_until is None:
+            self._hold_until = now + (self._start if self.detector.peers else 0.0)
+        self._calm.stir(now)
+        return self._done(self.owner.wake(now), now)
+
+    def interfaces(self, interfaces: tuple[Interface, ...], now: float) -> list[Effect]:
+        """Take the links of this host. One whose carrier is back waits until claims are compared."""
+        self._members.now = now
+        usable = frozenset(each.index for each in interfaces if each.usable)
+        for index in usable - self._usable:
+            if not self._holding and self.detector.peers:
+                self._closed[index] = now + SILENT_LINK
+                self._compared.clear()
+        for index in self._closed.keys() - usable:
+            del self._closed[index]
+        if not self._holding and not self._closed:
+            self.owner.rivals.yields = not usable
+        self._interfaces, self._usable = interfaces, usable
+        self._stand(now)
+        found = self._pull_all(now) if self._closed else []
+        return self._done([*found, *self.owner.wake(now)], now)
+
+    def host(self, index: int, ip: bytes, mac: bytes, now: float) -> None:
+        """Somebody who is no member spoke on a segment: who shows later that we hear."""
+        self._members.now = now
+        if not self._members.who(mac):
+            self._hosts[index] = Host(index, ip, mac)
+
+    def receive(self, envelope: Envelope, now: float) -> list[Effect]:
+        """A message from a member; authentic, and to be judged here whether it is new."""
+        self._members.now = now
+        found: list[Effect] = []
+        fresh = self.detector.takes(envelope)
+        try:
+            found += self._carry_out(self.detector.receive(envelope, now), now)
+            if fresh and envelope.carrier is Carrier.ETHERNET:
+                self._frame_came(envelope.index, now)
+            if fresh and envelope.kind >= Kind.CLAIMS:
+                found += self._received(envelope, now)
+        except DecodeError:
+            self.detector.counters["malformed"] += 1
+        return self._done(found, now)
+
+    def _received(self, envelope: Envelope, now: float) -> list[Effect]:
+        body = message.decode(envelope.body, BODIES[envelope.kind])
+        match body:
+            case Question():
+                index = envelope.index if envelope.carrier is Carrier.ETHERNET else 0
+                return self._told([Tell(envelope.sender, Answer(body.nonce), index)], now)
+            case Answer():
+                self.owner.takeover.answered(envelope.sender, now)
+                return []
+            case Ask():
+                return self._ask_for(envelope.sender, body, now)
+            case Claims():
+                found = self._told(self.owner.receive(envelope.sender, body, now), now)
+                return [*found, *self._compare(envelope.sender, now)] if body.final else found
+            case _:
+                return self._told(self.owner.receive(envelope.sender, body, now), now)
+
+    def _ask_for(self, sender: str, body: Ask, now: float) -> list[Effect]:
+        """Another member cannot hear its own host: ask the wire for it, on the segments where it is heard."""
+        found: list[Effect] = []
+        for ip in body.ips:
+            if len(self._asked) >= message.ADDRESSES:
+                self._asked = {ip: each for ip, each in self._asked.items() if each[1] > now}
+            if len(self._asked) < message.ADDRESSES:
+                self._asked[ip] = (sender, now + ASKED_FOR)
+                found += [AskWire(index, ip) for index in self._members.segments(sender) if index in self._usable]
+        return found
+
+    def heard(self, ip: bytes, mac: bytes, now: float) -> list[Effect]:
+        """Another station said that `ip` is at `mac`."""
+        self._members.now = now
+        found = self._told(self.owner.heard(ip, mac, now), now)
+        asker, until = self._asked.get(ip, ("", 0.0))
+        if asker and now <= until:
+            del self._asked[ip]
+            found += self._told([Tell(asker, Heard(ip, mac))], now)
+        return self._done(found, now)
+
+    def paused(self, seconds: float, now: float) -> list[Effect]:
+        """This process stood still: nothing is answered before others have told what they claim."""
+        self._members.now = now
+        if seconds <= self.detector.interval:
+            return []
+        self.detector.gap(now)
+        if not self.detector.peers or self.myself.phase is Phase.STARTING:
+            return self._done([], now)
+        self._hold(now + COMPARE)
+        self._note("node.paused", self._members.me, f"{seconds:.3f} s")
+        return self._done(self._pull_all(now), now)
+
+    def leave(self, now: float) -> list[Effect]:
+        """Tell everybody, and hand over what is served here."""
+        self._members.now = now
+        self.owner.leave(now)
+        self.myself.phase = Phase.LEAVING
+        found = self._carry_out(self.detector.farewell(now), now)
+        self.owner.holdings.look_at_all(now)
+        return self._done([*found, *self.owner.wake(now)], now)
+
+    # -- time
+
+    def deadline(self) -> float | None:
+        """When to call `wake`."""
+        due = [self.detector.deadline(), self.owner.deadline(), *self._closed.values()]
+        due.append(self._hold_until if self._holding else self._calm.deadline())
+        if self._second_until:
+            due.append(self._second_until)
+        return min((at for at in due if at is not None), default=None)
+
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due."""
+        self._members.now = now
+        found = self._carry_out(self.detector.wake(now), now)
+        if self._holding and self._hold_until is not None and self._hold_until <= now:
+            self._release(now)
+        for index in [index for index, until in self._closed.items() if until <= now]:
+            self._open(index, now)
+        if self._second_until and self._second_until <= now:
+            self._second_until = 0.0
+            self._namesake = ""
+            self._stand(now)
+        if not self._holding:
+            found += self._told(self._calm.wake(now), now)
+        return self._done([*found, *self._told(self.owner.wake(now), now)], now)
+
+    # -- within
+
+    def _done(self, found: Iterable[Effect | Tell | Noted], now: float) -> list[Effect]:
+        """Bring what heartbeats tell up to date; `found` as what leaves."""
+        self.myself.digest = self.owner.holdings.table.digest
+        alone = self.detector.alone(now)
+        if alone != self._members.alone_now:
+            self._members.alone_now = alone
+            self._note("node.alone" if alone else "node.in-company", self._members.me)
+        if self.owner.holdings.changed:
+            self.owner.holdings.changed.clear()
+            self._claims_changed += 1
+            self._calm.stir(now)
+        effects = [*self._told(found, now), *self._told(self.owner.flush(), now)]
+        self.left = self.owner.holdings.leaving and not self.owner.holdings.serving
+        return effects
+
+    def _told(self, found: Iterable[Effect | Tell | Noted], now: float) -> list[Effect]:
+        """Ownership's effects as what leaves this node."""
+        effects: list[Effect] = []
+        for each in found:
+            match each:
+                case Tell(to, body, index):
+                    kind, data = KINDS[type(body)], message.encode(body)
+                    if index:
+                        effects.append(Post(to, Carrier.ETHERNET, index, kind, data))
+                    else:
+                        effects += self.detector.post(to, kind, data, now)
+                case Noted(word, subject, detail):
+                    self._note(word, subject, detail)
+                case _:
+                    effects.append(each)
+        return effects
+
+    def _carry_out(self, found: Iterable[membership.Effect], now: float) -> list[Effect]:
+        """Membership's effects: messages leave, the rest is news for ownership."""
+        effects: list[Effect] = []
+        for each in found:
+            match each:
+                case Post():
+                    effects.append(each)
+                case membership.Changed():
+                    effects += self._member_changed(each, now)
+                case membership.Missed(name):
+                    effects += self._told(self.owner.takeover.missed(name, now), now)
+                case membership.Beat(name, digest):
+                    effects += self._beat(name, digest, now)
+                case membership.Suspended(seconds):
+                    effects += self.paused(seconds, now)
+                case membership.TwoBoots(name):
+                    self._two_boots(name, now)
+        return effects
+
+    def _member_changed(self, change: membership.Changed, now: float) -> list[Effect]:
+        name, before, after = change.name, change.before, change.after
+        self._note(f"member.{after}", name, "stalled" if change.stalled else before)
+        if after is State.DEAD:
+            peer = self.detector.peers.get(name)
+            self.owner.takeover.died(name, now, silent=now - peer.heard if peer else 0.0, proven=change.proven)
+            self._compared.discard(name)
+            self._calm.left(name, now)
+            self._calm.members_changed(now)
+            return self._told(self.owner.wake(now), now)
+        if before not in HERE:
+            self._returned.add(name)
+            self.owner.takeover.appeared(name, now)
+            self._calm.joined(name, now)
+            self._calm.members_changed(now)
+            return self._told([Tell(name, Pull(EVERYTHING))], now) if self.detector.peers[name].boot else []
+        if after is not State.SUSPECT:
+            self._calm.stir(now)
+        return []
+
+    def _beat(self, name: str, digest: bytes, now: float) -> list[Effect]:
+        """Compare tables: equal ones are compared, others are pulled, one an interval."""
+        if digest == self.owner.holdings.table.digest:
+            return self._compare(name, now)
+        if now < self._pull_at:
+            return []
+        self._pull_at = now + self.detector.interval
+        return self._told([Tell(name, Pull(self.owner.holdings.table.differing(digest)))], now)
+
+    def _compare(self, name: str, now: float) -> list[Effect]:
+        """The claims of `name` are known now. One that was lost may have announced what is ours meanwhile."""
+        self._compared.add(name)
+        living = len(self.detector.living())
+        enough = len(self._compared) >= min(ENOUGH, max(1, living))
+        all_told = self._compared >= self.detector.peers.keys()
+        if self._holding and self._hold_until is not None and (all_told or (enough and not self._everybody)):
+            self._release(now)
+        if enough:
+            for index in list(self._closed):
+                self._open(index, now)
+        if name not in self._returned:
+            return []
+        self._returned.discard(name)
+        return [Announce(ip) for ip in self.mine]
+
+    def _pull_all(self, now: float) -> list[Effect]:
+        body = message.encode(Pull(EVERYTHING))
+        posts = [self.detector.post(name, Kind.PULL, body, now, both=True) for name in self.detector.living()]
+        return [post for some in posts for post in some]
+
+    def _hold(self, until: float) -> None:
+        """Answer for nothing until claims are compared."""
+        self._holding, self._everybody, self._hold_until = True, False, until
+        self._compared.clear()
+        self.owner.may_claim, self.owner.rivals.yields = False, True
+
+    def _release(self, now: float) -> None:
+        self._holding, self._everybody = False, False
+        self.owner.may_claim, self.owner.rivals.yields = True, False
+        if self.myself.phase is Phase.STARTING:
+            self.myself.phase = Phase.RUNNING
+            self.detector.beat_soon(now)
+        self.owner.holdings.resume(now)
+        self._calm.stir(now)
+
+    def _frame_came(self, index: int, now: float) -> None:
+        """The first frame on an interface that was cut off: from here on claims are compared."""
+        if index in self._closed:
+            self._closed[index] = min(self._closed[index], now + COMPARE)
+
+    def _open(self, index: int, now: float) -> None:
+        del self._closed[index]
+        self.owner.rivals.yields = bool(self._closed)
+        self._stand(now)
+        self.owner.holdings.look_at_all(now)
+
+    def _stand(self, now: float) -> None:
+        """Tell ownership where this node stands."""
+        usable = [each for each in self._interfaces if each.usable]
+        ports = {each.name: each.index for each in usable if each.index not in self._closed}
+        self.myself.segments = tuple(each.index for each in usable)
+        self.myself.macs = tuple(dict.fromkeys(each.mac for each in usable))
+        self.myself.able = bool(ports)
+        self.myself.drained = self._drained
+        texts = [text for each in self._interfaces for text in (*each.ipv4, *each.ipv6)]
+        bound = frozenset(ip_address(text.partition("%")[0]).packed for text in texts)
+        macs = frozenset(each.mac for each in self._interfaces)
+        fit = not self._drained and not self._second_until and (self._keyed or not self.detector.peers)
+        place = Place(ports, macs, bound, fit, bool(self._closed))
+        self.owner.stand(place, tuple(self._hosts.values()), now)
+
+    def _two_boots(self, name: str, now: float) -> None:
+        self._namesake = name
+        self._note("member.two-boots", name)
+        if name == self._members.me:
+            self._second_until = now + TWO_BOOTS
+            self._stand(now)
+
+    def _note(self, word: str, subject: str, detail: str = "") -> None:
+        self._chronicle.note(self._members.now, word, subject, detail)

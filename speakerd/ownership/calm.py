@@ -1,0 +1,161 @@
+"""What is done in calm: heirs are named, VIPs go back to nodes they prefer, a newcomer gets its share.
+
+A core. Nothing here is urgent: each pass begins some time after the last change, and works in slices.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from itertools import islice
+
+from speakerd.model import Candidate
+from speakerd.ownership import heirs, message
+from speakerd.ownership.circle import Circle
+from speakerd.ownership.effects import Effect, Tell
+from speakerd.ownership.message import Proposal
+from speakerd.ownership.owner import SLICE, Owner
+
+SETTLE = 0.02
+"""Seconds for which changes gather before heirs are named anew."""
+AGAIN = 4
+"""Intervals until an heir that did not consent is asked again."""
+CALM = 30.0
+"""Seconds without a member coming or going before a VIP moves for its own good."""
+PATIENCE = 1800.0
+"""The most seconds of calm a VIP waits that keeps losing the node it prefers; doubled at each relapse up to here."""
+RETURN = 600.0
+"""Seconds within which a member that comes back is no newcomer."""
+MOVES = 10
+"""VIPs moved for their own good in a second."""
+
+
+class Calm:
+    """Works on the VIPs that `owner` serves; told of what happens by `stir` and `joined`."""
+
+    def __init__(self, owner: Owner, circle: Circle, now: float) -> None:
+        self._holdings, self._handover, self._circle = owner.holdings, owner.handover, circle
+        self._started = now
+        self._interval = 0.075
+        self._heirs_at: float | None = None
+        self._queue: deque[bytes] = deque()
+        self._assigned: Counter[str] = Counter()
+        self._tidy_at: float | None = None
+        self._since = 0.0
+        self._left: dict[str, float] = {}
+        self._newcomer = False
+        self._relapses: Counter[bytes] = Counter()
+
+    def pace(self, interval: float) -> None:
+        """Take the settings."""
+        self._interval = interval
+
+    def stir(self, now: float) -> None:
+        """Candidates, claims or members changed: heirs may be others."""
+        self._heirs_at = now + SETTLE if self._heirs_at is None else min(self._heirs_at, now + SETTLE)
+        if self._tidy_at is None:
+            self._tidy_at = now + CALM
+
+    def members_changed(self, now: float) -> None:
+        """A member came or went: calm begins anew."""
+        self._since = now
+        self._tidy_at = now + CALM
+        self.stir(now)
+
+    def left(self, name: str, now: float) -> None:
+        """A member is gone."""
+        self._left[name] = now
+
+    def joined(self, name: str, now: float) -> None:
+        """A member lives; one that is new gets a share. While all start, all are new, and none is a newcomer."""
+        away = now - self._left.pop(name, float("-inf"))
+        self._newcomer |= away > RETURN and now - self._started > CALM
+
+    def relapsed(self, ip: bytes) -> None:
+        """The node that a VIP prefers was lost again, soon after the VIP went back to it."""
+        self._relapses[ip] += 1
+
+    def deadline(self) -> float | None:
+        """The next pass, or at once while one is under way."""
+        if self._queue:
+            return 0.0
+        return min((at for at in (self._heirs_at, self._tidy_at) if at is not None), default=None)
+
+    def wake(self, now: float) -> list[Effect]:
+        """Do a slice of what is due."""
+        found: list[Effect] = []
+        if self._heirs_at is not None and self._heirs_at <= now and not self._queue:
+            self._heirs_at = None
+            self._assigned = Counter(self._handover.loads())
+            self._queue.extend(sorted(self._holdings.serving))
+        if self._queue:
+            found += self._name_heirs(now)
+        if self._tidy_at is not None and self._tidy_at <= now:
+            self._tidy(now)
+        return found
+
+    def _name_heirs(self, now: float) -> list[Effect]:
+        asked: dict[str, list[bytes]] = {}
+        bound = self._handover.bound()
+        for _ in range(min(SLICE, len(self._queue))):
+            ip = self._queue.popleft()
+            heir = self._heir(ip, bound)
+            self._assigned[heir] += 1
+            claim = self._holdings.table.get(ip)
+            if claim is None or ip not in self._holdings.serving or claim.heir == heir:
+                continue
+            if heir:
+                asked.setdefault(heir, []).append(ip)
+            else:
+                self._holdings.name_heir(ip, "", now)
+        if asked:
+            again = now + AGAIN * self._interval
+            self._heirs_at = again if self._heirs_at is None else min(again, self._heirs_at)
+        return [Tell(to, Proposal(part)) for to, ips in asked.items() for part in message.places(ips)]
+
+    def _heir(self, ip: bytes, bound: int) -> str:
+        stake = self._holdings.stakes.get(ip)
+        if stake is None:
+            return ""
+        fit = [each for each in stake.candidates if each.node != self._holdings.me and self._circle.ready(each.node)]
+        return heirs.choose(stake.vip.rank_by, fit, self._assigned, bound)
+
+    def _tidy(self, now: float) -> None:
+        """Up to MOVES VIPs go where they prefer to be, or to a newcomer."""
+        self._tidy_at = None
+        loads = Counter(self._handover.loads())
+        bound = self._handover.bound()
+        moves = list(islice(self._wishes(now, loads, bound), MOVES))
+        for ip, to, cause in moves:
+            self._handover.move(ip, cause, now, to)
+        if len(moves) == MOVES:
+            self._tidy_at = now + 1.0
+        elif not moves:
+            self._newcomer = False
+        elif self._tidy_at is None:
+            self._tidy_at = now + 1.0
+
+    def _wishes(self, now: float, loads: Counter[str], bound: int) -> Iterator[tuple[bytes, str, str]]:
+        """VIPs that would be better off elsewhere: (address, to whom, why)."""
+        me = self._holdings.me
+        for ip in sorted(self._holdings.serving):
+            stake = self._holdings.stakes.get(ip)
+            if stake is None:
+                continue
+            ready = [each for each in stake.candidates if each.node == me or self._circle.ready(each.node)]
+            best = heirs.best(ready)
+            if not any(each.node == me for each in best) and best:
+                wait = min(PATIENCE, CALM * 2 ** self._relapses[ip])
+                if now - self._since >= wait:
+                    yield ip, heirs.choose(stake.vip.rank_by, best, loads, bound), "preference"
+                else:
+                    self._tidy_at = self._since + wait
+            elif self._newcomer and loads[me] > bound:
+                to = self._roomier(stake.vip.rank_by, best, loads, bound)
+                if to:
+                    loads[me] -= 1
+                    loads[to] += 1
+                    yield ip, to, "rebalance"
+
+    def _roomier(self, rank_by: bytes, best: list[Candidate], loads: Counter[str], bound: int) -> str:
+        others = [each for each in best if each.node != self._holdings.me]
+        to = heirs.choose(rank_by, others, loads, bound)
+        return to if to and loads[to] < bound else ""

@@ -1,0 +1,44 @@
+"""What ownership has to know of the other members; who lives is somebody else's business."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+
+class Circle(Protocol):
+    """The members as this node sees them now; names as in the records."""
+
+    def here(self, name: str) -> bool:
+        """Whether it is thought to live."""
+
+    def ready(self, name: str) -> bool:
+        """Whether it may be given a VIP: it lives, is past its start, neither leaves nor drains, and can announce."""
+
+    def starting(self, name: str) -> bool:
+        """Whether it lives, and will be ready soon."""
+
+    def boot(self, name: str) -> int:
+        """The life of it that is known; 0 before any is."""
+
+    def recorded(self, name: str) -> bool:
+        """Whether there is a record of it."""
+
+    def side(self, name: str) -> int:
+        """The members on its side, as it says itself; of this node, as it counts them."""
+
+    def age(self) -> float:
+        """Seconds since the start of the member that has run longest, this node included."""
+
+    def alone(self) -> bool:
+        """Whether this node hears nobody, or is heard by nobody it hears."""
+
+    def living(self) -> Collection[str]:
+        """All others that are thought to live."""
+
+    def segments(self, name: str) -> tuple[int, ...]:
+        """Our interfaces on which its frames were heard."""
+
+    def macs(self, name: str) -> tuple[bytes, ...]:
+        """The addresses it announces from."""
+
+    def who(self, mac: bytes) -> str:
+        """The member that announces from `mac`, or ""."""
