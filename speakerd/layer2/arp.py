@@ -12,6 +12,7 @@ from dpkt.ethernet import ETH_TYPE_ARP, Ethernet  # noqa: E402
 
 BROADCAST = b"\xff" * 6
 NOBODY = bytes(6)
+NO_ADDRESS = bytes(4)
 LENGTH = 42
 REQUEST_HEAD = bytes.fromhex("0806 0001 0800 06 04 0001")
 REPLY_HEAD = bytes.fromhex("0806 0001 0800 06 04 0002")
@@ -30,6 +31,22 @@ def reply_head(mac: bytes, ip: bytes) -> bytes:
 def reply(head: bytes, asker: bytes, asker_ip: bytes) -> bytes:
     """The reply, unicast to `asker`; an asker without an address (a probe, RFC 5227) is answered alike."""
     return asker + head + asker + asker_ip
+
+
+def speaker(frame: bytes) -> tuple[bytes, bytes] | None:
+    """(IPv4 address, MAC) that an ARP frame says belong together, a question or an answer; None where it says nothing.
+
+    A probe has no sender address (RFC 5227 section 2.1.1).
+    """
+    if len(frame) < LENGTH or frame[12:20] != REQUEST_HEAD[:8] or frame[20:22] not in (b"\0\1", b"\0\2"):
+        return None
+    mac, ip = frame[22:28], frame[28:32]
+    return (ip, mac) if ip != NO_ADDRESS and not mac[0] & 1 else None
+
+
+def question(mac: bytes, source: bytes, ip: bytes, to: bytes) -> bytes:
+    """Who has `ip`? `source`: an address of ours, or 0.0.0.0; `to`: a MAC, or all."""
+    return (to or BROADCAST) + mac + REQUEST_HEAD + mac + source + NOBODY + ip
 
 
 def announcement(mac: bytes, ip: bytes) -> bytes:

@@ -52,27 +52,57 @@ def _parted(ordered: list[int], gaps: list[int], bridged: int) -> Ranges:
     return tuple(zip(firsts, lasts, strict=True))
 
 
-def arp(ranges: Ranges) -> Program:
-    """Lets ARP requests for an IPv4 address within `ranges` through."""
-    head = [*_ours(), *_equal(LD_WORD, 12, 0x08060001), *_equal(LD_WORD, 16, 0x08000604), *_equal(LD_HALF, 20, 1)]
-    return [*head, (LD_WORD, 0, 0, 38), *_within(ranges)] if ranges else NOTHING
-
-
-def ndp(addresses: Sequence[int]) -> Program:
-    """Lets Neighbor Solicitations for one of `addresses` (or near enough) through."""
-    if not addresses:
+def arp(asked: Ranges, spoken_for: Ranges = ()) -> Program:
+    """Lets ARP through that asks for one of `asked`, speaks for one of `spoken_for`, or replies to us."""
+    if not asked and not spoken_for:
         return NOTHING
-    head = [*_ours(), *_equal(LD_HALF, 12, 0x86DD), *_equal(LD_HALF, 20, 58 << 8 | 255), *_equal(LD_BYTE, 54, 135)]
+    head = [*_ours(), *_equal(LD_WORD, 12, 0x08060001), *_equal(LD_WORD, 16, 0x08000604)]
+    spoken = _passing([(LD_WORD, 0, 0, 28), *_within(spoken_for)]) if spoken_for else []
+    question = [(LD_WORD, 0, 0, 38), *_within(asked)] if asked else NOTHING
+    return [*head, *spoken, (LD_HALF, 0, 0, 20), (JEQ, 1, 0, 1), (JA, 0, 0, len(question)), *question, *_to_us()]
+
+
+def ndp(asked: Sequence[int], spoken_for: Sequence[int] = ()) -> Program:
+    """Lets solicitations of `asked` (or near enough) through, advertisements of `spoken_for`, and those to us alone."""
+    if not asked and not spoken_for:
+        return NOTHING
+    head = [*_ours(), *_equal(LD_HALF, 12, 0x86DD), *_equal(LD_HALF, 20, 58 << 8 | 255)]
+    question, answer = _targets(asked), [*_passing(_targets(spoken_for)), *_to_us()]
+    kinds = [
+        (LD_BYTE, 0, 0, 54),
+        (JEQ, 1, 0, 136),
+        (JA, 0, 0, len(answer)),
+        *answer,
+        (LD_BYTE, 0, 0, 54),
+        (JEQ, 1, 0, 135),
+        (RET, 0, 0, DROP),
+    ]
+    return [*head, *kinds, *question]
+
+
+def _targets(addresses: Sequence[int]) -> Program:
+    """Accepts what is about one of `addresses`, and drops the rest."""
     groups: dict[int, list[int]] = {}
     for each in addresses:
         groups.setdefault(each >> 32, []).append(each & 0xFFFFFFFF)
     if len(groups) > MOST_PREFIXES:
-        return [*head, (RET, 0, 0, ACCEPT)]
-    share = MOST_RANGES // len(groups)
+        return [(RET, 0, 0, ACCEPT)]
+    share = MOST_RANGES // max(1, len(groups))
     body: Program = []
     for prefix, lows in groups.items():
         body += _group(prefix, merged(lows, share))
-    return [*head, *body, (RET, 0, 0, DROP)]
+    return [*body, (RET, 0, 0, DROP)]
+
+
+def _passing(program: Program) -> Program:
+    """The same, but what it would drop goes on behind it."""
+    end = len(program) - 1
+    return [(JA, 0, 0, end - at) if each == (RET, 0, 0, DROP) else each for at, each in enumerate(program)]
+
+
+def _to_us() -> Program:
+    """Accepts what is addressed to this host alone, and drops the rest."""
+    return [(LD_WORD, 0, 0, PACKET_TYPE), (JEQ, 0, 1, 0), (RET, 0, 0, ACCEPT), (RET, 0, 0, DROP)]
 
 
 def _ours() -> Program:

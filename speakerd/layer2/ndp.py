@@ -38,8 +38,37 @@ class Solicitation(Struct, frozen=True):
     mac: bytes
 
 
+class Packet(Struct, frozen=True):
+    """A message of Neighbor Discovery: Ethernet and IPv6 source, IPv6 destination, target, and its options."""
+
+    mac: bytes
+    source: bytes
+    destination: bytes
+    target: bytes
+    options: bytes
+
+
 def decode(frame: bytes) -> Solicitation:
     """The solicitation in `frame`, checked as RFC 4861 section 7.1.1 demands. Raises DecodeError."""
+    packet = _packet(frame, SOLICITATION)
+    link = _link_address(Reader(packet.options), SOURCE_LINK_ADDRESS)
+    if packet.source == UNSPECIFIED and (link or not packet.destination.startswith(SOLICITED_NODE)):
+        raise DecodeError("a solicitation without source must go to the group, and name no source")
+    return Solicitation(packet.target, packet.source, link or packet.mac)
+
+
+def speaker(frame: bytes) -> tuple[bytes, bytes] | None:
+    """(address, MAC) that an advertisement says belong together, or None (RFC 4861 section 7.1.2)."""
+    try:
+        packet = _packet(frame, ADVERTISEMENT)
+        mac = _link_address(Reader(packet.options), TARGET_LINK_ADDRESS) or packet.mac
+    except DecodeError:
+        return None
+    return None if mac[0] & 1 else (packet.target, mac)
+
+
+def _packet(frame: bytes, wanted: int) -> Packet:
+    """A solicitation or an advertisement, checked as far as both are alike. Raises DecodeError."""
     reader = Reader(frame)
     _, mac, ethertype = reader.unpack(ETHERNET)
     start, length, following, hops, source, destination = reader.unpack(IPV6)
@@ -47,25 +76,22 @@ def decode(frame: bytes) -> Solicitation:
         raise DecodeError("no neighbor discovery of this link")
     body = reader.take(length)
     kind, code, _, _, target = Reader(body).unpack(ICMP)
-    if kind != SOLICITATION or code != 0 or target[0] == MULTICAST or source[0] == MULTICAST:
-        raise DecodeError("no solicitation of an address by an address")
+    if kind != wanted or code != 0 or target[0] == MULTICAST or source[0] == MULTICAST:
+        raise DecodeError("not about an address, or not by one")
     if checksum(source, destination, body) != 0:
         raise DecodeError("checksum")
-    link = _source_link_address(Reader(body[ICMP.size :]))
-    if source == UNSPECIFIED and (link or not destination.startswith(SOLICITED_NODE)):
-        raise DecodeError("a solicitation without source must go to the group, and name no source")
-    return Solicitation(target, source, link or mac)
+    return Packet(mac, source, destination, target, body[ICMP.size :])
 
 
-def _source_link_address(options: Reader) -> bytes:
-    """The source link-layer address option's, or nothing. An option of length zero makes the packet invalid."""
+def _link_address(options: Reader, wanted: int) -> bytes:
+    """A link-layer address option's, or nothing. An option of length zero makes the packet invalid."""
     found = b""
     for _ in range(OPTIONS):
         if not options.left:
             break
         kind, units = options.take(2)
         value = options.take(units * 8 - 2)
-        if kind == SOURCE_LINK_ADDRESS and units == 1:
+        if kind == wanted and units == 1:
             found = value
     return found
 
@@ -86,6 +112,14 @@ def answer(asked: Solicitation, mac: bytes, link_local: bytes) -> bytes:
     return advertisement(asked.target, mac, link_local, SOLICITED | OVERRIDE, asked.source, asked.mac)
 
 
+def question(target: bytes, mac: bytes, link_local: bytes, to: bytes) -> bytes:
+    """A solicitation of `target` (RFC 4861 section 7.2.2), to its group or to the MAC `to` alone."""
+    group = solicited_node(target)
+    destination = target if to else group
+    body = ICMP.pack(SOLICITATION, 0, 0, 0, target) + bytes((SOURCE_LINK_ADDRESS, 1)) + mac
+    return _framed(body, link_local, destination, mac, to or multicast_mac(group))
+
+
 def announcement(target: bytes, mac: bytes, link_local: bytes) -> bytes:
     """An unsolicited advertisement to all nodes (RFC 4861 section 7.2.6)."""
     return advertisement(target, mac, link_local, OVERRIDE, ALL_NODES, multicast_mac(ALL_NODES))
@@ -99,6 +133,11 @@ def advertisement(target: bytes, mac: bytes, link_local: bytes, flags: int, to: 
     """
     source = link_local or target
     body = ICMP.pack(ADVERTISEMENT, 0, 0, flags, target) + bytes((TARGET_LINK_ADDRESS, 1)) + mac
+    return _framed(body, source, to, mac, to_mac)
+
+
+def _framed(body: bytes, source: bytes, to: bytes, mac: bytes, to_mac: bytes) -> bytes:
+    """An ICMPv6 message in its packet and frame, the checksum filled in."""
     body = body[:2] + checksum(source, to, body).to_bytes(2) + body[4:]
     head = IPV6.pack(6 << 28, len(body), ICMPV6, HOP_LIMIT, source, to)
     return ETHERNET.pack(to_mac, mac, ETHERTYPE) + head + body

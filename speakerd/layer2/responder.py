@@ -5,7 +5,7 @@ A core: frames and `now` come in, frames go out. Times are seconds of one monoto
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from itertools import chain
 
 from msgspec import Struct
@@ -15,11 +15,15 @@ from speakerd.layer2.schedule import Form, Pair, Schedule
 from speakerd.model import Counters, Interface
 from speakerd.wire import DecodeError
 
+SPOKEN = 1024
+"""Words of others kept between two turns: a turn reads fewer frames."""
+
 
 class Drop(StrEnum):
     """Why a frame was not answered."""
 
     MALFORMED = "malformed"
+    ANSWER = "answer"
     NOT_OURS = "not-ours"
     NOT_TO_US = "not-to-us"
     SPEAKS_FOR_OURS = "speaks-for-our-address"
@@ -32,6 +36,15 @@ class Send(Struct, frozen=True):
     frame: bytes
 
 
+class Spoken(Struct, frozen=True):
+    """What another station said on an interface: `ip` is at `mac`. `asks`: while it asked for a VIP of ours."""
+
+    index: int
+    ip: bytes
+    mac: bytes
+    asks: bool = False
+
+
 class Port:
     """One usable interface: what is answered there. `answers` maps an IPv4 VIP to the head of its reply."""
 
@@ -39,6 +52,7 @@ class Port:
         self.mac = mac
         self.name = ""
         self.link_local = b""
+        self.ipv4 = arp.NO_ADDRESS
         self.answers: dict[bytes, bytes] = {}
         self.ipv6: set[bytes] = set()
 
@@ -46,6 +60,7 @@ class Port:
         """Take what may change while all that was announced stays true."""
         self.name = interface.name
         self.link_local = IPv6Address(interface.link_local).packed if interface.link_local else b""
+        self.ipv4 = IPv4Address(interface.ipv4[0]).packed if interface.ipv4 else arp.NO_ADDRESS
 
     def add(self, ip: bytes) -> None:
         """Answer for `ip`."""
@@ -65,6 +80,12 @@ class Port:
             return ndp.announcement(ip, self.mac, self.link_local)
         return arp.announcement(self.mac, ip) if form is Form.REQUEST else arp.unasked_reply(self.mac, ip)
 
+    def question(self, ip: bytes, to: bytes) -> bytes:
+        """The frame that asks who has `ip`: the MAC `to`, or everybody; never in a VIP's name."""
+        if len(ip) == 16:
+            return ndp.question(ip, self.mac, self.link_local or ndp.UNSPECIFIED, to)
+        return arp.question(self.mac, self.ipv4, ip, to)
+
     def __contains__(self, ip: bytes) -> bool:
         return ip in self.answers or ip in self.ipv6
 
@@ -79,6 +100,9 @@ class Responder:
         self._ports: dict[int, Port] = {}
         self._schedule = Schedule(random)
         self._counts: dict[bytes, list[int]] = {}
+        self._quiet = False
+        self._spoken: list[Spoken] = []
+        self._askers: dict[int, Spoken] = {}
         self.drops = dict.fromkeys(Drop, 0)
 
     @property
@@ -93,8 +117,14 @@ class Responder:
         rate: float,
         refresh: float,
         now: float,
+        *,
+        quiet: bool = False,
     ) -> list[Send]:
-        """Answer for exactly these `vips` (on the interfaces named, none: all that are usable) from now on."""
+        """Answer for exactly these `vips` (on the interfaces named, none: all that are usable) from now on.
+
+        While `quiet` nothing is announced; what should have been is announced when that ends.
+        """
+        self._quiet = quiet
         usable = {each.index: each for each in interfaces if each.usable}
         for index, port in list(self._ports.items()):
             if index not in usable or usable[index].mac != port.mac:
@@ -128,6 +158,32 @@ class Responder:
         port.drop(ip)
         self._schedule.drop((index, ip))
 
+    def announce(self, ip: bytes, now: float) -> list[Send]:
+        """Announce a VIP again as if it were new: somebody else spoke for it."""
+        for index, port in self._ports.items():
+            if ip in port:
+                self._schedule.add((index, ip))
+        return self.wake(now)
+
+    def ask(self, index: int, ip: bytes, to: bytes) -> list[Send]:
+        """Ask who has `ip`: the MAC `to`, or everybody."""
+        port = self._ports.get(index)
+        return [Send(index, port.question(ip, to))] if port else []
+
+    def spoken(self) -> list[Spoken]:
+        """What others said since the last call, and who asked last on each interface."""
+        found, self._spoken = [*self._spoken, *self._askers.values()], []
+        self._askers.clear()
+        return found
+
+    def _told(self, index: int, found: tuple[bytes, bytes] | None) -> Drop:
+        self._note(index, found)
+        return Drop.ANSWER if found else Drop.MALFORMED
+
+    def _note(self, index: int, found: tuple[bytes, bytes] | None) -> None:
+        if found and len(self._spoken) < SPOKEN:
+            self._spoken.append(Spoken(index, *found))
+
     def receive_arp(self, index: int, frame: bytes) -> bytes | None:
         """The reply to an ARP frame that came in on interface `index`, if it is a question for one of ours."""
         return self._counted(self._judged_arp(index, frame))
@@ -141,16 +197,20 @@ class Responder:
         if port is None:
             return Drop.NOT_OURS
         if not arp.is_request(frame):
-            return Drop.MALFORMED
+            return self._told(index, arp.speaker(frame))
         target, sender, asker = frame[38:42], frame[28:32], frame[22:28]
         head = port.answers.get(target)
         if head is None:
+            self._note(index, arp.speaker(frame))
             return Drop.NOT_OURS
         if frame[:6] not in (arp.BROADCAST, port.mac) or asker[0] & 1:
             return Drop.NOT_TO_US
         if sender == target:
+            self._note(index, (sender, asker))
             return Drop.SPEAKS_FOR_OURS
         self._answered(target)
+        if sender != arp.NO_ADDRESS:
+            self._askers[index] = Spoken(index, sender, asker, asks=True)
         return arp.reply(head, asker, sender)
 
     def _judged_ndp(self, index: int, frame: bytes) -> bytes | Drop:
@@ -160,7 +220,7 @@ class Responder:
         try:
             asked = ndp.decode(frame)
         except DecodeError:
-            return Drop.MALFORMED
+            return self._told(index, ndp.speaker(frame))
         if asked.target not in port.ipv6:
             return Drop.NOT_OURS
         if asked.mac[0] & 1:
@@ -183,10 +243,12 @@ class Responder:
 
     def deadline(self) -> float | None:
         """When something is due to be announced."""
-        return self._schedule.deadline()
+        return None if self._quiet else self._schedule.deadline()
 
     def wake(self, now: float) -> list[Send]:
         """Announce what is due."""
+        if self._quiet:
+            return []
         return [self._announced(pair, form) for pair, form in self._schedule.take(now)]
 
     def _announced(self, pair: Pair, form: Form) -> Send:

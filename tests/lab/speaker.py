@@ -30,7 +30,7 @@ def main() -> None:
     """Answer until told to end."""
     vips: dict[bytes, tuple[str, ...]] = {ip_address(each).packed: () for each in sys.argv[1:]}
     engine, host = Engine(), Host()
-    layer2 = Layer2(engine.register, engine.unregister, random.random)
+    layer2 = Layer2(engine.register, engine.unregister, random.random, lambda _spoken, _now: None)
 
     def changed(now: float) -> None:
         if host.read():

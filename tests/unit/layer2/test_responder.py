@@ -76,7 +76,7 @@ def test_padding_behind_a_question_changes_nothing() -> None:
         (who_has(VIP, to=bytes.fromhex("020000000ddd")), Drop.NOT_TO_US),
         (who_has(VIP, mac=bytes.fromhex("030000000aaa")), Drop.NOT_TO_US),
         (who_has(VIP, sender=VIP), Drop.SPEAKS_FOR_OURS),
-        (who_has(VIP, op=2), Drop.MALFORMED),
+        (who_has(VIP, op=2), Drop.ANSWER),
         (who_has(VIP)[:41], Drop.MALFORMED),
         (b"", Drop.MALFORMED),
     ],
