@@ -1,0 +1,270 @@
+"""How each fault begins and ends in a world."""
+
+from collections import Counter
+from functools import singledispatchmethod
+
+from tests.sim import faults
+from tests.sim.faults import AnyFault
+from tests.sim.world import GOODBYE, Node, World, address, stakes
+
+
+class Actions:
+    """Puts a scenario's faults on the agenda of its world; `active` are those that are under way."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.active: list[AnyFault] = []
+        self.changed = 0.0
+        self._excluded: dict[int, Counter[int]] = {number: Counter() for number in range(len(world.scenario.vips))}
+        self._removed: Counter[int] = Counter()
+        self._drains: Counter[int] = Counter()
+        self._records: dict[bytes, tuple[str, int]] = {}
+
+    def plan(self) -> None:
+        """Starts first, then every fault's beginning."""
+        for number in range(len(self.world.scenario.vips)):
+            self.spread(number, 0.0)
+        for node, at in zip(self.world.nodes, self.world.scenario.starts, strict=True):
+            self.world.at(at, lambda node=node: self.boot(node))  # type: ignore[misc]
+        for fault in self.world.scenario.faults:
+            self.world.at(fault.at, lambda fault=fault: self._begin(fault))  # type: ignore[misc]
+
+    def boot(self, node: Node) -> None:
+        """A host starts, with what its API says of owners."""
+        if node.mesh is None:
+            for number in range(len(self.world.scenario.vips)):
+                self._learn(node, number)
+            node.start()
+
+    def note(self, ip: bytes, owner: str, epoch: int) -> None:
+        """The VIP's Lease says who owns it."""
+        if epoch > self._records.get(ip, ("", 0))[1]:
+            self._records[ip] = (owner, epoch)
+
+    def _begin(self, fault: AnyFault) -> None:
+        self.active.append(fault)
+        self.changed = self.world.now
+        self.begin(fault)
+        self.world.at(fault.end, lambda: self._end(fault))
+
+    def _end(self, fault: AnyFault) -> None:
+        self.active.remove(fault)
+        self.changed = self.world.now
+        self.end(fault)
+
+    @singledispatchmethod
+    def begin(self, fault: AnyFault) -> None:
+        """Let it happen."""
+        raise NotImplementedError(fault)
+
+    @singledispatchmethod
+    def end(self, fault: AnyFault) -> None:
+        """Let it be over."""
+
+    @begin.register
+    def _(self, fault: faults.Kill) -> None:
+        node = self.world.nodes[fault.node]
+        if node.mesh is not None and fault.echo:
+            self.world.echo(node, until=fault.end)
+        node.end()
+
+    @end.register
+    def _(self, fault: faults.Kill) -> None:
+        if fault.back:
+            self.boot(self.world.nodes[fault.node])
+
+    @begin.register
+    def _(self, fault: faults.Crash) -> None:
+        node = self.world.nodes[fault.node]
+        if node.mesh is None:
+            return
+        remembered = dict(node.mesh.known)
+        node.end()
+
+        def again() -> None:
+            if node.mesh is None and not node.leaving:
+                node.start(remembered=remembered, resume=fault.span < 0.1)
+
+        self.world.at(fault.end, again)
+
+    @begin.register
+    def _(self, fault: faults.Pause) -> None:
+        node = self.world.nodes[fault.node]
+        if node.runs:
+            node.paused = True
+            self.world.at(fault.end, lambda: node.go_on() if node.paused else None)
+
+    @begin.register
+    def _(self, fault: faults.Suspend) -> None:
+        node = self.world.nodes[fault.node]
+        if node.runs:
+            node.since, node.suspended = self.world.now, True
+            self.world.at(fault.end, lambda: node.resume() if node.suspended else None)
+
+    @begin.register
+    def _(self, fault: faults.Unplug) -> None:
+        self._plug(fault, up=False)
+
+    @end.register
+    def _(self, fault: faults.Unplug) -> None:
+        self._plug(fault, up=True)
+
+    def _plug(self, fault: faults.Unplug, *, up: bool) -> None:
+        """The kernel tells its process; one that stands still learns of it later."""
+        node = self.world.nodes[fault.node]
+        others = (f for f in self.active if isinstance(f, faults.Unplug) and f is not fault)
+        if any((f.node, f.segment) == (fault.node, fault.segment) for f in others):
+            return
+        node.carrier[fault.segment] = up
+
+        def tell() -> None:
+            if node.mesh is not None:
+                node.do(node.mesh.interfaces(node.interfaces(), node.clock()))
+
+        node.later(tell)
+
+    def _block(self, sources: tuple[int, ...], fault: faults.Cut, by: int) -> None:
+        others = [number for number in range(self.world.scenario.nodes) if number not in sources]
+        for source in sources:
+            for other in others:
+                for carrier in fault.carriers:
+                    self.world.blocked[source, other, carrier] += by
+                    if not fault.one_way:
+                        self.world.blocked[other, source, carrier] += by
+
+    @begin.register
+    def _(self, fault: faults.Cut) -> None:
+        self._block(fault.sources, fault, 1)
+
+    @end.register
+    def _(self, fault: faults.Cut) -> None:
+        self._block(fault.sources, fault, -1)
+
+    @begin.register
+    def _(self, fault: faults.Deaf) -> None:
+        self._deafen(fault, 1)
+
+    @end.register
+    def _(self, fault: faults.Deaf) -> None:
+        self._deafen(fault, -1)
+
+    def _deafen(self, fault: faults.Deaf, by: int) -> None:
+        for source in range(self.world.scenario.nodes):
+            for carrier in fault.carriers:
+                self.world.blocked[source, fault.node, carrier] += by
+
+    @begin.register
+    def _(self, _fault: faults.Bad) -> None:
+        self._weather()
+
+    @end.register
+    def _(self, _fault: faults.Bad) -> None:
+        self._weather()
+
+    def _weather(self) -> None:
+        bad = [each for each in self.active if isinstance(each, faults.Bad)]
+        self.world.loss = max((each.loss for each in bad), default=0.0)
+        self.world.delay = max((each.delay for each in bad), default=0.0)
+        self.world.double = max((each.double for each in bad), default=0.0)
+
+    @begin.register
+    def _(self, fault: faults.Leave) -> None:
+        node = self.world.nodes[fault.node]
+        mesh = node.mesh
+        if mesh is None or node.leaving or not node.runs:
+            return
+        node.leaving = True
+        node.do(mesh.leave(node.clock()))
+        begun = self.world.now
+
+        def look() -> None:
+            if node.mesh is not mesh:
+                return
+            if mesh.left or self.world.now > begun + GOODBYE:
+                node.end()
+            else:
+                self.world.at(self.world.now + 0.005, look)
+
+        look()
+
+    @end.register
+    def _(self, fault: faults.Leave) -> None:
+        self.boot(self.world.nodes[fault.node])
+
+    @begin.register
+    def _(self, fault: faults.Drain) -> None:
+        self._drain(fault, 1)
+
+    @end.register
+    def _(self, fault: faults.Drain) -> None:
+        self._drain(fault, -1)
+
+    def _drain(self, fault: faults.Drain, by: int) -> None:
+        node = self.world.nodes[fault.node]
+        self._drains[fault.node] += by
+        node.drained = bool(self._drains[fault.node])
+
+        def tell() -> None:
+            if node.mesh is not None:
+                node.do(node.configured(node.mesh))
+
+        node.later(tell)
+
+    @begin.register
+    def _(self, fault: faults.Exclude) -> None:
+        self._excluded[fault.vip][fault.node] += 1
+        self.spread(fault.vip, fault.spread)
+
+    @end.register
+    def _(self, fault: faults.Exclude) -> None:
+        self._excluded[fault.vip][fault.node] -= 1
+        self.spread(fault.vip, fault.spread)
+
+    @begin.register
+    def _(self, fault: faults.Remove) -> None:
+        self._removed[fault.vip] += 1
+        self.spread(fault.vip, fault.spread)
+
+    @end.register
+    def _(self, fault: faults.Remove) -> None:
+        self._removed[fault.vip] -= 1
+        self.spread(fault.vip, fault.spread)
+
+    @begin.register
+    def _(self, fault: faults.Unkeyed) -> None:
+        self.world.nodes[fault.node].keyed = False
+
+    @end.register
+    def _(self, fault: faults.Unkeyed) -> None:
+        others = [f for f in self.active if isinstance(f, faults.Unkeyed) and f.node == fault.node]
+        self.world.nodes[fault.node].keyed = not others
+
+    @begin.register
+    def _(self, fault: faults.Stranger) -> None:
+        self.world.strangers.add(address(fault.vip))
+
+    @end.register
+    def _(self, fault: faults.Stranger) -> None:
+        self.world.strangers.discard(address(fault.vip))
+
+    def spread(self, number: int, seconds: float) -> None:
+        """Each node's watch shows what a VIP is now, some time within `seconds`; later changes are not overtaken."""
+        for node in self.world.nodes:
+            delay = self.world.random.uniform(0, seconds)
+            self.world.at(self.world.now + delay, lambda node=node: node.later(lambda: self._learn(node, number)))  # type: ignore[misc]
+            if node.mesh is None:
+                self._learn(node, number)
+
+    def _learn(self, node: Node, number: int) -> None:
+        """What the API says of a VIP right now."""
+        excluded = frozenset(n for n, count in self._excluded[number].items() if count)
+        found = stakes(self.world.scenario, number, excluded)
+        changes = {}
+        for ip, stake in found.items():
+            owner, epoch = self._records.get(ip, ("", 0))
+            hinted = stakes(self.world.scenario, number, excluded, owner, epoch)[ip] if node.mesh is None else stake
+            changes[ip] = None if self._removed[number] or not stake.candidates else hinted
+        node.stakes |= changes
+        if node.mesh is not None:
+            node.mesh.want(changes, node.clock())
+            node.do(node.mesh.wanted(node.clock()))

@@ -1,0 +1,118 @@
+"""A scenario drawn from a seed: how many nodes, which VIPs, what goes wrong when."""
+
+from random import Random
+
+from msgspec import Struct
+
+from tests.sim import faults
+from tests.sim.faults import AnyFault
+
+SETTLE = 3.0
+"""Simulated seconds before the first fault."""
+CALM = 4.0
+"""Simulated seconds after the last fault: by then everybody must agree."""
+PRESETS = ((0.075, 2, 3), (0.25, 3, 4), (1.0, 4, 6))
+
+
+class VipPlan(Struct, frozen=True):
+    """A VIP: how many addresses rank together, and each node's score, None where it is no candidate."""
+
+    scores: tuple[int | None, ...]
+    dual: bool
+
+
+class Scenario(Struct, frozen=True):
+    """All that a run depends on. `starts`: when each node starts; `rates`: how fast its clock runs."""
+
+    seed: int
+    nodes: int
+    segments: int
+    preset: tuple[float, int, int]
+    vips: tuple[VipPlan, ...]
+    starts: tuple[float, ...]
+    rates: tuple[float, ...]
+    probe: float
+    seconds: float
+    faults: tuple[AnyFault, ...]
+
+
+def draw(seed: int, most: int = 12) -> Scenario:
+    """The scenario of `seed`, with up to `most` nodes."""
+    random = Random(seed)
+    nodes = random.randint(2, 5) if random.random() < 0.9 else random.randint(6, max(6, most))
+    preset = random.choices(PRESETS, (8, 1, 1))[0]
+    scale = preset[0] / PRESETS[0][0]
+    stretch = min(scale, 4.0)
+    vips = tuple(_vip(random, nodes) for _ in range(random.randint(1, 8)))
+    spread = random.choice((0.0, 0.2, 3.0))
+    segments = 2 if random.random() < 0.2 else 1
+    found = _faults(random, nodes, segments, len(vips), stretch)
+    last = max(
+        (each.at if isinstance(each, faults.Kill) and not each.back else each.end for each in found), default=0.0
+    )
+    return Scenario(
+        seed=seed,
+        nodes=nodes,
+        segments=segments,
+        preset=preset,
+        vips=vips,
+        starts=tuple(random.uniform(0, spread) for _ in range(nodes)),
+        rates=tuple(1 + random.uniform(-2e-4, 2e-4) for _ in range(nodes)),
+        probe=random.choice((0.012, 0.012, 0.0)),
+        seconds=max(20.0, last + CALM * stretch + 1.0),
+        faults=found,
+    )
+
+
+def _vip(random: Random, nodes: int) -> VipPlan:
+    some = random.random()
+    if some < 0.6:
+        scores: list[int | None] = [0] * nodes
+    elif some < 0.8:
+        scores = [random.choice((0, 0, 1)) for _ in range(nodes)]
+    else:
+        scores = [random.choice((0, 0, None)) for _ in range(nodes)]
+    if all(score is None for score in scores):
+        scores[random.randrange(nodes)] = 0
+    return VipPlan(tuple(scores), random.random() < 0.2)
+
+
+def _faults(random: Random, nodes: int, segments: int, vips: int, stretch: float) -> tuple[AnyFault, ...]:
+    """A few faults, now one after the other, now on top of one another."""
+    found: list[AnyFault] = []
+    at = SETTLE * max(1.0, stretch)
+    for _ in range(random.randint(1, 5)):
+        found.append(_fault(random, at, nodes, segments, vips, stretch))
+        calm = CALM * stretch
+        at += random.choice((0.01, random.uniform(0, 1), calm + random.uniform(0, 2), found[-1].span + calm))
+    return tuple(found)
+
+
+def _fault(random: Random, at: float, nodes: int, segments: int, vips: int, stretch: float) -> AnyFault:
+    at += random.uniform(0, 0.3)
+    node, vip = random.randrange(nodes), random.randrange(vips)
+    span = random.choice((random.uniform(0.02, 0.4), random.uniform(0.4, 3), random.uniform(3, 8))) * stretch
+    some = tuple(sorted(random.sample(range(nodes), random.randint(1, nodes - 1))))
+    carriers = random.choice(((0, 1), (0, 1), (0,), (1,)))
+    one_way = random.random() < 0.25
+    spread = random.choice((0.0, 0.05, 2.0))
+    return random.choice(
+        (
+            faults.Kill(at, span, node, random.random() < 0.6, echo=random.random() < 0.5),
+            faults.Kill(at, span, node, random.random() < 0.6, echo=random.random() < 0.5),
+            faults.Crash(at, min(span, 0.5), node),
+            faults.Pause(at, span, node),
+            faults.Suspend(at, span, node),
+            faults.Unplug(at, span, node, random.randrange(segments)),
+            faults.Cut(at, span, some, carriers, one_way),
+            faults.Cut(at, span, some, (0, 1), one_way=False),
+            faults.Deaf(at, span, node, carriers),
+            faults.Bad(at, span, random.choice((0.0, 0.02, 0.3)), random.choice((0.0, 0.01, 0.1)), 0.02),
+            faults.Leave(at, max(span, 2.5), node),
+            faults.Drain(at, span, node),
+            faults.Exclude(at, span, node, vip, spread),
+            faults.Unkeyed(at, span, node),
+            faults.Stranger(at, span, vip),
+            faults.Remove(at, max(span, 0.1), vip, spread),
+        )
+    )

@@ -1,0 +1,257 @@
+"""Whole nodes in conversation, in simulated time: who takes a VIP when, who keeps it, who is silent."""
+
+import pytest
+
+from speakerd.membership.peer import State
+from speakerd.model import Candidate, Interface, Member, MembershipSettings, Stake, Vip
+from tests.sim.actions import Actions
+from tests.sim.promises import Promises
+from tests.sim.scenario import Scenario, VipPlan
+from tests.sim.world import STRANGER, Node, World, address
+
+IP = address(0)
+SETTLED = 3.0
+
+
+class Cluster:
+    """Nodes on one LAN, with one VIP that all may answer for, after they have settled."""
+
+    def __init__(self, nodes: int, scores: tuple[int | None, ...] = (), segments: int = 1, probe: float = 0.0) -> None:
+        scenario = Scenario(
+            seed=1,
+            nodes=nodes,
+            segments=segments,
+            preset=(0.075, 2, 3),
+            vips=(VipPlan(scores or (0,) * nodes, dual=False),),
+            starts=(0.0,) * nodes,
+            rates=(1.0,) * nodes,
+            probe=probe,
+            seconds=60.0,
+            faults=(),
+        )
+        self.promises = Promises()
+        self.world = World(scenario, self.promises)
+        self.actions = Actions(self.world)
+        self.promises.attach(self.world, self.actions)
+        self.actions.plan()
+        self.run(SETTLED)
+
+    @property
+    def nodes(self) -> list[Node]:
+        return self.world.nodes
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, the promises checked all the way."""
+        until = self.world.now + seconds
+        while self.world.now < until:
+            self.world.run(self.world.now + 0.005)
+            self.promises.look()
+        assert self.promises.broken is None
+
+    def answering(self) -> list[Node]:
+        return self.promises.answering(IP)
+
+    def owner(self) -> Node:
+        (node,) = self.answering()
+        return node
+
+    def silence(self, most: float) -> float:
+        """Seconds until somebody answers."""
+        began = self.world.now
+        while not self.answering():
+            self.world.run(self.world.now + 0.001)
+            assert self.world.now < began + most
+        return self.world.now - began
+
+    def cut(self, node: Node, carrier: int, by: int = 1) -> None:
+        """Nothing passes between `node` and the others by carrier, or again."""
+        for other in self.nodes:
+            if other is not node:
+                self.world.blocked[node.number, other.number, carrier] += by
+                self.world.blocked[other.number, node.number, carrier] += by
+
+
+def state(node: Node, of: Node) -> State:
+    assert node.mesh
+    return node.mesh.detector.peers[of.name].state
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 5, 12])
+def test_one_node_answers_and_all_know_it(nodes: int) -> None:
+    cluster = Cluster(nodes)
+    owner = cluster.owner()
+    assert {node.mesh.known[IP].owner for node in cluster.nodes if node.mesh} == {owner.name}
+
+
+@pytest.mark.parametrize(("nodes", "most"), [(2, 0.25), (3, 0.2), (5, 0.2), (12, 0.2)])
+def test_when_the_owner_dies_its_heir_answers_in_time_and_the_one_who_returns_gets_nothing_back(
+    nodes: int, most: float
+) -> None:
+    cluster = Cluster(nodes)
+    dead = cluster.owner()
+    assert dead.mesh
+    heir = dead.mesh.known[IP].heir
+    dead.end()
+    assert cluster.silence(1.0) <= most
+    assert cluster.owner().name == heir
+    dead.start()
+    cluster.run(5.0)
+    assert cluster.owner().name == heir
+
+
+def test_a_member_that_leaves_hands_over_before_it_falls_silent() -> None:
+    cluster = Cluster(3)
+    leaver = cluster.owner()
+    assert leaver.mesh
+    leaver.do(leaver.mesh.leave(leaver.clock()))
+    while not leaver.mesh.left:
+        cluster.world.run(cluster.world.now + 0.0005)
+        assert cluster.answering()
+    assert cluster.owner() is not leaver
+
+
+def test_a_drained_node_keeps_what_nobody_else_can_take() -> None:
+    cluster = Cluster(2, scores=(0, None))
+    node = cluster.owner()
+    node.drained = True
+    assert node.mesh
+    node.do(node.configured(node.mesh))
+    cluster.run(2.0)
+    assert cluster.owner() is node
+
+
+@pytest.mark.parametrize("carrier", [0, 1])
+def test_one_carrier_blocked_moves_nothing(carrier: int) -> None:
+    cluster = Cluster(3)
+    owner = cluster.owner()
+    cluster.cut(owner, carrier)
+    cluster.run(5.0)
+    assert cluster.owner() is owner
+    assert all(state(node, owner) is State.ALIVE for node in cluster.nodes if node is not owner)
+    (other, *_) = (node for node in cluster.nodes if node is not owner)
+    assert other.mesh
+    words = other.mesh.conditions(other.clock())
+    assert ("membership-blocked" if carrier == 0 else "ethernet-carrier-blocked") in words
+
+
+def test_who_stood_still_is_silent_before_it_says_a_word() -> None:
+    cluster = Cluster(3)
+    stopped = cluster.owner()
+    stopped.paused = True
+    cluster.silence(1.0)
+    cluster.run(2.0)
+    stopped.go_on()
+    assert not stopped.answers
+    cluster.run(2.0)
+    assert cluster.owner() is not stopped
+
+
+def test_an_announcer_started_anew_at_once_answers_at_once_and_nothing_moves() -> None:
+    cluster = Cluster(3)
+    node = cluster.owner()
+    assert node.mesh
+    remembered = dict(node.mesh.known)
+    node.end()
+    cluster.run(0.05)
+    node.start(remembered=remembered, resume=True)
+    cluster.run(0.02)
+    assert cluster.owner() is node
+    cluster.run(2.0)
+    assert cluster.owner() is node
+
+
+def test_a_stranger_that_answers_holds_the_claim_until_it_is_silent() -> None:
+    cluster = Cluster(3, probe=0.012)
+    owner = cluster.owner()
+    cluster.world.strangers.add(address(1))
+    change = {address(1): Stake(Vip(address(1), "d/s", address(1), 0), tuple(Candidate(n.name) for n in cluster.nodes))}
+    for node in cluster.nodes:
+        assert node.mesh
+        node.stakes |= change
+        node.mesh.want(change, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
+    cluster.run(3.0)
+    assert not cluster.promises.answering(address(1))
+    told = [node.mesh.conditions(node.clock()) for node in cluster.nodes if node.mesh]
+    assert any(STRANGER.hex(":") in words.get("answered-by-stranger", "") for words in told)
+    cluster.world.strangers.clear()
+    cluster.run(1.2)
+    assert len(cluster.promises.answering(address(1))) == 1
+    assert cluster.owner() is owner
+
+
+def test_a_lan_cut_in_two_has_an_owner_in_each_part_and_the_larger_parts_after_it_is_whole() -> None:
+    cluster = Cluster(3)
+    cluster.run(10.0)
+    alone = cluster.owner()
+    cluster.cut(alone, 0)
+    cluster.cut(alone, 1)
+    cluster.run(2.0)
+    assert len(cluster.answering()) == 2
+    cluster.cut(alone, 0, -1)
+    cluster.cut(alone, 1, -1)
+    cluster.run(0.5)
+    assert cluster.owner() is not alone
+
+
+def test_a_node_whose_cable_is_out_gives_its_vips_up_and_answers_for_none_when_it_is_back() -> None:
+    cluster = Cluster(3)
+    node = cluster.owner()
+    node.carrier[0] = False
+    assert node.mesh
+    node.do(node.mesh.interfaces(node.interfaces(), node.clock()))
+    assert not node.answers
+    cluster.run(2.0)
+    node.carrier[0] = True
+    node.do(node.mesh.interfaces(node.interfaces(), node.clock()))
+    cluster.run(2.0)
+    assert cluster.owner() is not node
+
+
+def test_without_a_key_a_node_answers_only_where_it_is_alone_in_the_records() -> None:
+    cluster = Cluster(2)
+    node = cluster.owner()
+    assert node.mesh
+    members = (Member(node.name), Member("n9"))
+    node.do(node.mesh.configure(node.name, members, MembershipSettings(), node.clock(), keyed=False))
+    node.do(node.mesh.wake(node.clock()))
+    assert "no-mesh-key" in node.mesh.conditions(node.clock())
+    node.do(node.mesh.configure(node.name, members[:1], MembershipSettings(), node.clock(), keyed=False))
+    node.do(node.mesh.wake(node.clock()))
+    assert node.answers
+
+
+def test_a_preferred_node_gets_its_vip_back_after_half_a_minute_of_calm() -> None:
+    cluster = Cluster(3, scores=(0, 0, 1))
+    preferred = cluster.nodes[2]
+    assert cluster.owner() is preferred
+    preferred.end()
+    cluster.silence(1.0)
+    preferred.start()
+    cluster.run(20.0)
+    assert cluster.owner() is not preferred
+    cluster.run(12.0)
+    assert cluster.owner() is preferred
+
+
+def test_while_nothing_changes_packets_are_few_and_claims_stay() -> None:
+    cluster = Cluster(3)
+    before = sum(cluster.world.messages.values())
+    claims = [dict(node.mesh.known) for node in cluster.nodes if node.mesh]
+    cluster.run(10.0)
+    sent = sum(cluster.world.messages.values()) - before
+    assert sent / 10 / 3 < 36
+    assert [dict(node.mesh.known) for node in cluster.nodes if node.mesh] == claims
+
+
+def test_an_interface_of_another_name_carries_no_vip_that_names_its_own() -> None:
+    cluster = Cluster(1)
+    (node,) = cluster.nodes
+    assert node.mesh
+    other = Interface(7, "other0", b"\2\0\0\0\0\7", up=True, carrier=True, usable=True)
+    stake = Stake(Vip(IP, "d/s", IP, 0, ("eth0",)), (Candidate(node.name),))
+    node.mesh.want({IP: stake}, node.clock())
+    node.do(node.mesh.wanted(node.clock()))
+    assert node.answers[IP] == ("eth0",)
+    node.do(node.mesh.interfaces((other,), node.clock()))
+    assert IP not in node.answers
