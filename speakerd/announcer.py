@@ -9,43 +9,62 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from speakerd import privileges
-from speakerd.engine import Engine
+from speakerd.bell import COUNT
+from speakerd.engine import Engine, boot_time
 from speakerd.host import Host
 from speakerd.layer2.part import Layer2
-from speakerd.link import COUNT, Ends, SightReader, SightWriter, WantedReader
+from speakerd.layer2.responder import Spoken
+from speakerd.link import Ends, Head, SightReader, SightWriter, WantedReader
+from speakerd.membership.envelope import Envelope, Post
+from speakerd.membership.transport import Mail
+from speakerd.mesh import Effect, Mesh
 from speakerd.model import Counters, Facts, Interface, Layer2Settings, Observed
-from speakerd.ownership.claims import Claims
+from speakerd.ownership.effects import Announce, AskWire
 
 BEAT = 5.0
 """Seconds between two signs of life to the supervisor."""
 SLICE = 0.002
 """Seconds of bulk work at a time (ten thousand VIPs), so that no answer waits longer."""
+RESUME = 0.1
+"""Seconds since a dead announcer last turned within which its successor answers at once, as if nothing had happened."""
+GOODBYE = 2.0
+"""Seconds for handing over what is answered here, when told to end."""
 REPORT_PAUSE = 0.1
 """Seconds between two writes of what is observed, unless somebody asks: many changes are one write."""
 
 
 class Announcer:
-    """Takes Wanted from the link, decides which VIPs are ours, keeps layer 2 doing that, and shows what it sees."""
+    """Takes Wanted from the link, lets the mesh decide which VIPs are ours, has layer 2 do that, shows what it sees."""
 
-    def __init__(self, ends: Ends, engine: Engine, facts: Facts) -> None:
-        self._bell = ends.bell
+    def __init__(self, ends: Ends, engine: Engine, facts: Facts, boot: int) -> None:
+        now = time.monotonic()
+        self._bell, self._pulse = ends.bell, ends.pulse
         self._wanted = WantedReader(ends)
         self._sight = SightWriter(ends)
         self._engine = engine
-        self._claims = Claims(SightReader(ends.out).observed().claims)
+        resume = boot_time() - ends.pulse.last() < RESUME
+        remembered = SightReader(ends.out).observed().claims
+        self._mesh = Mesh(boot, random.random, remembered, now, resume=resume)
+        detector = self._mesh.detector
+        self._mail = Mail(
+            boot, engine.register, engine.unregister, self._received, detector.takes, detector.heard_by_udp
+        )
+        self._layer2 = Layer2(engine.register, engine.unregister, random.random, self._heard)
         self._host = Host()
         self._interfaces: tuple[Interface, ...] = ()
-        self._layer2 = Layer2(engine.register, engine.unregister, random.random)
+        self._applied: tuple[object, ...] = ()
+        self._head: Head | None = None
         self._facts = facts
         self._counters: Mapping[bytes, Counters] = {}
-        self._dirty = False
+        self._news = 0
         self._more_at: float | None = None
         self._report_at: float | None = None
         self._reported = 0.0
+        self._leave_by: float | None = None
 
     def start(self) -> None:
         """Read interfaces and wishes, and answer from here on."""
@@ -53,6 +72,7 @@ class Announcer:
         self._engine.register(self._host.fileno(), self._changed)
         self._engine.add(self)
         self._engine.add(self._layer2)
+        self._engine.add(self._mail)
         now = time.monotonic()
         self._host.start()
         self._changed(now)
@@ -60,15 +80,28 @@ class Announcer:
         self._note(now)
 
     def deadline(self) -> float | None:
-        """At once while wishes are pending, else when what is observed is to be written."""
-        return self._report_at if self._more_at is None else self._more_at
+        """At once while wishes are pending, else when the mesh or what is to be written wants it."""
+        due = (self._more_at, self._report_at, self._mesh.deadline(), self._leave_by)
+        return min((at for at in due if at is not None), default=None)
 
     def wake(self, now: float) -> None:
-        """Take a slice of new wishes, and write what is observed when its time has come."""
+        """Take a slice of new wishes, do what the mesh has to do, and write what is observed when its time has come."""
+        self._pulse.beat(boot_time())
         if self._wanted.pending:
             self._take(now)
+        self._do(self._mesh.wake(now), now)
         if self._report_at is not None and self._report_at <= now:
             self._report(now)
+        if self._leave_by is not None and self._leave_by <= now:
+            self._engine.stop()
+
+    def leave(self, now: float) -> None:
+        """Hand over what is answered here, for GOODBYE seconds at most, then end."""
+        if self._leave_by is None:
+            self._leave_by = now + GOODBYE
+            self._do(self._mesh.leave(now), now)
+
+    # -- what comes in
 
     def _rung(self, now: float) -> None:
         if COUNT in self._bell.rung():
@@ -79,32 +112,86 @@ class Announcer:
             self._take(now)
 
     def _take(self, now: float) -> None:
-        """Work through new wishes for a slice of time; layer 2 learns of them once they are all in."""
+        """Work through new wishes for a slice of time; the mesh acts on them once they are all in."""
         until = now + SLICE
         while self._wanted.pending:
-            self._dirty |= self._claims.apply(self._wanted.changes(), now)
+            self._mesh.want(self._wanted.changes(), now)
             if time.monotonic() > until:
                 self._more_at = now
                 return
         self._more_at = None
-        if self._wanted.head:
-            self._dirty |= self._claims.rename(self._wanted.head.me, now)
-        self._announce(now)
+        if self._wanted.head and self._wanted.head is not self._head:
+            self._head = self._wanted.head
+            self._configure(self._head, now)
+        self._do(self._mesh.wanted(now), now)
+
+    def _configure(self, head: Head, now: float) -> None:
+        """Take all of Wanted that is not a VIP."""
+        self._mail.apply(head.me, head.members, head.membership, head.keys, now)
+        self._engine.notice_gaps(head.membership.interval, self._stood_still)
+        keyed, probe = bool(head.keys), head.layer2.probe
+        effects = self._mesh.configure(
+            head.me, head.members, head.membership, now, drained=head.drained, keyed=keyed, probe=probe
+        )
+        self._do(effects, now)
+        self._see_interfaces(now)
+
+    def _stood_still(self, seconds: float, now: float) -> None:
+        """This process did not run: what its sockets hold is of another time."""
+        self._mail.discard()
+        self._do(self._mesh.paused(seconds, now), now)
+
+    def _received(self, envelope: Envelope, now: float) -> None:
+        self._do(self._mesh.receive(envelope, now), now)
+
+    def _heard(self, spoken: Spoken, now: float) -> None:
+        if spoken.asks:
+            self._mesh.host(spoken.index, spoken.ip, spoken.mac, now)
+        else:
+            self._do(self._mesh.heard(spoken.ip, spoken.mac, now), now)
 
     def _changed(self, now: float) -> None:
         """Links or addresses of this host may have changed."""
         if self._host.read():
-            self._announce(now)
+            self._see_interfaces(now)
 
-    def _announce(self, now: float) -> None:
-        settings = self._wanted.head.layer2 if self._wanted.head else Layer2Settings()
+    def _see_interfaces(self, now: float) -> None:
+        settings = self._head.layer2 if self._head else Layer2Settings()
         interfaces = self._host.interfaces(settings)
-        self._dirty |= interfaces != self._interfaces
-        self._interfaces = interfaces
-        self._layer2.apply(interfaces, self._claims.mine, self._claims.standby, settings, now)
-        if self._dirty:
-            self._dirty = False
+        if interfaces != self._interfaces:
+            self._interfaces = interfaces
+            self._mail.interfaces(interfaces)
+            self._do(self._mesh.interfaces(interfaces, now), now)
             self._note(now)
+
+    # -- what goes out
+
+    def _do(self, effects: Iterable[Effect], now: float) -> None:
+        """Answer first, then announce and tell: a take-over is nobody's business before it is so."""
+        self._answer(now)
+        for each in effects:
+            match each:
+                case Post():
+                    self._mail.send(each, now)
+                case AskWire(index, ip, mac):
+                    self._layer2.ask(index, ip, mac)
+                case Announce(ip):
+                    self._layer2.announce(ip, now)
+        if self._mesh.news != self._news:
+            self._news = self._mesh.news
+            self._note(now)
+        if self._leave_by is not None and self._mesh.left:
+            self._leave_by = now
+
+    def _answer(self, now: float) -> None:
+        """Keep layer 2 true."""
+        mesh = self._mesh
+        wish = (mesh.revision, self._interfaces, self._head)
+        if wish == self._applied:
+            return
+        self._applied = wish
+        settings = self._head.layer2 if self._head else Layer2Settings()
+        self._layer2.apply(self._interfaces, mesh.mine, mesh.standby, settings, now, quiet=mesh.quiet)
 
     def _note(self, now: float) -> None:
         """What is observed has changed: write it soon."""
@@ -113,7 +200,20 @@ class Announcer:
 
     def _report(self, now: float) -> None:
         self._report_at, self._reported = None, now
-        self._sight.apply(Observed(self._interfaces, self._claims.known, self._counters, self._facts))
+        mesh = self._mesh
+        counted = {**mesh.counters, **self._mail.counters}
+        conditions = {**mesh.conditions(now), **self._mail.problems}
+        seen = Observed(
+            self._interfaces,
+            mesh.known,
+            self._counters,
+            self._facts,
+            mesh.members_seen(now),
+            mesh.happenings,
+            counted,
+            conditions,
+        )
+        self._sight.apply(seen)
 
 
 class Beat:
@@ -134,7 +234,7 @@ class Beat:
             self._report.send(b"beat")
 
 
-def run(ends: Ends, report: socket.socket, parent: int, restarts: int) -> None:
+def run(ends: Ends, report: socket.socket, parent: int, restarts: int, boot: int) -> None:
     """The process, from the fork to SIGTERM; the supervisor's end closing ends it too."""
     privileges.die_with(parent)
     privileges.call_it("announcer")
@@ -155,17 +255,23 @@ def run(ends: Ends, report: socket.socket, parent: int, restarts: int) -> None:
     engine = Engine()
     report.setblocking(False)
     engine.register(report.fileno(), lambda _: engine.stop())
-    _stop_on_signal(engine)
     engine.add(Beat(report))
-    Announcer(ends, engine, facts).start()
+    announcer = Announcer(ends, engine, facts, boot)
+    _on_signal(engine, announcer.leave)
+    announcer.start()
     engine.run()
 
 
-def _stop_on_signal(engine: Engine) -> None:
-    """Let SIGTERM end the loop in its own turn."""
+def _on_signal(engine: Engine, leave: Callable[[float], None]) -> None:
+    """Let SIGTERM begin the end in the loop's own turn."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    engine.register(reader, lambda _: engine.stop())
+
+    def told(now: float) -> None:
+        os.read(reader, 64)
+        leave(now)
+
+    engine.register(reader, told)

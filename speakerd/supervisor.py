@@ -47,7 +47,7 @@ class Child:
         self.started = 0.0
         self.heard = 0.0
         self.restarts = 0
-        self.series = 0
+        self.series = -1
         self.due: float | None = 0.0
 
     def start(self, now: float, others: list["Child"]) -> None:
@@ -112,6 +112,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Until told to stop; then both children have ended."""
+        self._start_due(time.monotonic())
+        privileges.let_go_of_files()
         while not self._stopping:
             now = time.monotonic()
             self._excuse_pause(now)
@@ -248,8 +250,10 @@ def prepare(folders: dict[Path, int]) -> None:
 def supervise(controller: Run, link: Link, output: Output) -> None:
     """Run both children until told to stop."""
 
+    boot = int.from_bytes(os.urandom(8)) >> 1  # of this life of the host: announcers started again keep it
+
     def announce(report: socket.socket, parent: int, restarts: int) -> None:
-        announcer.run(link.announcer(), report, parent, restarts)
+        announcer.run(link.announcer(), report, parent, restarts, boot)
 
     children = [Child("controller", controller), Child("announcer", announce)]
     notifier = Notifier(os.environ)
