@@ -49,7 +49,16 @@ def _wanted(snapshot: Snapshot, memo: Memo) -> Wanted:
     if memo.members is not snapshot.members:
         memo.members = snapshot.members
         members = tuple(snapshot.members[name] for name in sorted(snapshot.members))
-    return Wanted(snapshot.me, memo.vips.rows, memo.vips.candidate_sets, members, snapshot.layer2)
+    return Wanted(
+        snapshot.me,
+        memo.vips.rows,
+        memo.vips.candidate_sets,
+        members,
+        snapshot.layer2,
+        snapshot.membership,
+        snapshot.keys,
+        snapshot.drained,
+    )
 
 
 def _allocating(
@@ -69,6 +78,7 @@ def _allocating(
         adoptions=tuple((ip, ServiceRef(service.key, service.uid)) for service, ips in lacking for ip in ips),
         events=events,
         refused=memo.vips.refused,
+        shared=memo.vips.shared,
     )
 
 
@@ -84,4 +94,4 @@ def _looking_on(services: Difference[str, Service], wanted: Wanted, memo: Memo) 
             memo.held.put(key, Assignment(service.ips, service.pool))
         else:
             memo.held.drop(key)
-    return Plan(memo.held.publish(), wanted, refused=memo.vips.refused)
+    return Plan(memo.held.publish(), wanted, refused=memo.vips.refused, shared=memo.vips.shared)

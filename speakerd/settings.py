@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from speakerd.config.resources import IPAddressPoolSpec, L2AdvertisementSpec
-from speakerd.model import Layer2Settings
+from speakerd.model import Layer2Settings, MembershipSettings
 
 DEFAULT_FILE = "/etc/speakerd.yaml"
 
@@ -205,4 +205,23 @@ def layer2(settings: Settings) -> Layer2Settings:
         exclude_interfaces=share.exclude_interfaces,
         refresh=share.refresh,
         rate=share.rate,
+        probe=share.probe,
+    )
+
+
+PRESETS = {"fast": (0.075, 2, 3), "normal": (0.25, 3, 4), "wide": (1.0, 4, 6)}
+"""Seconds between heartbeats, misses until death, questions on the wire."""
+
+
+def membership(settings: Settings) -> MembershipSettings:
+    """The announcer's share of who lives."""
+    share = settings.membership
+    interval, misses, questions = PRESETS[share.preset]
+    return MembershipSettings(
+        bind=share.bind,
+        port=share.port,
+        interval=share.interval or interval,
+        misses=share.misses or misses,
+        questions=questions,
+        peers=share.peers,
     )

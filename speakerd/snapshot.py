@@ -1,25 +1,27 @@
 """API objects to a Snapshot: the one door in. Only what changed is converted; what stays equal stays one object."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, ip_address
-from typing import Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from speakerd import settings as settings_
-from speakerd.config import file
-from speakerd.config.resolve import resolve
-from speakerd.config.resources import Resources
-from speakerd.difference import Draft, difference
+from speakerd.config import file, selectors
+from speakerd.config.resolve import Labels, node_labels, resolve, service_selectors
+from speakerd.config.resources import LabelSelector, Resources
+from speakerd.difference import Draft, View, put_or_drop
 from speakerd.kube import body, objects
 from speakerd.model import (
     IP,
     Config,
     Endpoints,
     FamilyPolicy,
+    Key,
     Member,
     Node,
     Reason,
+    Record,
     Request,
     Reservation,
     Service,
@@ -35,14 +37,13 @@ PREFIXES = ("metallb.io/", "metallb.universe.tf/")
 NO_REQUEST = Request()
 POLICIES: Mapping[str, FamilyPolicy] = {policy.value: policy for policy in FamilyPolicy}
 
-S = TypeVar("S")
-M = TypeVar("M")
-
 
 class Stores(Struct, frozen=True):
     """All that is known of the API, by key; `ledger`: the addresses' Leases, None where they are not known.
 
     `settled`: every kind was listed at least once. `row_version`: the largest resourceVersion a watch has reached.
+    `keys`: of the members' messages, newest first; `drained`: this node is to answer for nothing. `hints`: who owned a
+    VIP before this process started, by packed address.
     """
 
     services: Mapping[str, objects.Service]
@@ -54,39 +55,9 @@ class Stores(Struct, frozen=True):
     settled: bool
     ledger: Mapping[IP, Reservation] | None = None
     row_version: int = 0
-
-
-class View(Generic[S, M]):
-    """A store, converted. The store may be changed in place; what `turn` gives is another object when it differs.
-
-    `changed`: keys of the objects that the last turn found to be new, others or gone.
-    """
-
-    def __init__(self, convert: Callable[[S], M | None]) -> None:
-        self._convert = convert
-        self._seen: dict[str, S] = {}
-        self._draft: Draft[str, M] = Draft()
-        self.changed: tuple[str, ...] = ()
-
-    def turn(self, store: Mapping[str, S]) -> Mapping[str, M]:
-        """The store's objects as of now; those of no interest (None) left out."""
-        changed = difference(self._seen, store)
-        self.changed = tuple(changed)
-        for key in changed.gone:
-            del self._seen[key]
-            self._draft.drop(key)
-        for key, each in changed.put.items():
-            self._seen[key] = each
-            put_or_drop(self._draft, key, self._convert(each))
-        return self._draft.publish()
-
-
-def put_or_drop(draft: Draft[str, M], key: str, value: M | None) -> None:
-    """Write `value` to the draft; None takes the key out."""
-    if value is None:
-        draft.drop(key)
-    else:
-        draft.put(key, value)
+    keys: tuple[Key, ...] = ()
+    drained: bool = False
+    hints: Mapping[bytes, Record] = {}
 
 
 class Slice(Struct, frozen=True):
@@ -101,8 +72,7 @@ class Memo:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        ours = self.settings.kubernetes.load_balancer_class
-        self.services = View[objects.Service, Service](lambda found: service(found, ours))
+        self.services = View(self.service)
         self.slices = View(endpoint_slice)
         self.nodes = View(node)
         self.leases = View(body.member)
@@ -113,14 +83,44 @@ class Memo:
         self.endpoints: Draft[str, Endpoints] = Draft()
         self.records: Mapping[str, Member] = {}
         self.members: Mapping[str, Member] = {}
+        self.file = file.resources(self.settings)
         self.resources = Resources()
+        self.wanted: frozenset[str] | None = None
+        self.labels = View(self.asked_labels)
+        self.resolved_for: Labels | None = None
         self.config: Config | None = None
+        self.chosen: dict[str, tuple[LabelSelector, ...]] = {}
+        self.take_selectors()
+
+    def take_selectors(self) -> None:
+        """Note what the advertisements' selectors ask of Nodes and Services; convert these anew where that differs."""
+        wanted, chosen = node_labels(self.resources, self.file), service_selectors(self.resources, self.file)
+        if wanted != self.wanted:
+            self.wanted = wanted
+            self.labels.convert_again()
+        if chosen != self.chosen:
+            self.chosen = chosen
+            self.services.convert_again()
+
+    def asked_labels(self, found: objects.Node) -> dict[str, str]:
+        """The labels of a Node that selectors ask for."""
+        return {key: value for key, value in found.metadata.labels.items() if key in (self.wanted or ())}
+
+    def service(self, found: objects.Service) -> Service | None:
+        """A Service, with the advertisements that choose it by label."""
+        seen = service(found, self.settings.kubernetes.load_balancer_class)
+        if seen is None or not self.chosen:
+            return seen
+        labels, chosen = found.metadata.labels, self.chosen.items()
+        names = tuple(name for name, selector in chosen if selectors.any_matches(selector, labels))
+        return replace(seen, advertised_by=names) if names else seen
 
 
 def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Memo]:
     """One look at the world; `memo` is the last snapshot's or a new one, and is used up."""
     if memo.settings is not settings:
         memo = Memo(settings)
+    config = _config(stores, memo)
     snapshot = Snapshot(
         me=settings.node.name,
         settled=stores.settled,
@@ -128,11 +128,15 @@ def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Mem
         endpoints=_endpoints(stores, memo),
         nodes=memo.nodes.turn(stores.nodes),
         members=_members(stores, memo),
-        config=_config(stores, memo),
+        config=config,
         ledger=stores.ledger,
         layer2=settings_.layer2(settings),
         announce=settings.announce == "all",
         row_version=stores.row_version,
+        membership=settings_.membership(settings),
+        keys=stores.keys,
+        drained=stores.drained,
+        hints=stores.hints,
     )
     return snapshot, memo
 
@@ -159,8 +163,11 @@ def _united(memo: Memo, name: str) -> Endpoints | None:
     if not parts:
         del memo.by_service[name]
         return None
-    somewhere = any(each.somewhere for each in parts)
-    return Endpoints(somewhere, frozenset().union(*(each.nodes for each in parts)))
+    return Endpoints(
+        any(each.somewhere for each in parts),
+        frozenset().union(*(each.nodes for each in parts)),
+        frozenset().union(*(each.ready for each in parts)),
+    )
 
 
 def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:
@@ -173,12 +180,17 @@ def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:
 
 
 def _config(stores: Stores, memo: Memo) -> Config:
-    """The configuration, resolved again when a resource has changed."""
+    """The configuration, resolved again when a resource has changed, or a label of a Node that a selector asks for."""
     pools, advertisements = memo.pools.turn(stores.pools), memo.advertisements.turn(stores.advertisements)
     resources = Resources(tuple(pools.values()), tuple(advertisements.values()))
-    if memo.config is None or resources != memo.resources:
+    if resources != memo.resources:
         memo.resources = resources
-        memo.config = resolve(resources, file.resources(memo.settings))
+        memo.take_selectors()
+        memo.config = None
+    labels = memo.labels.turn(stores.nodes) if memo.wanted is not None else None
+    if memo.config is None or labels is not memo.resolved_for:
+        memo.resolved_for = labels
+        memo.config = resolve(memo.resources, memo.file, labels)
     return memo.config
 
 
@@ -234,9 +246,14 @@ def endpoint_slice(found: objects.EndpointSlice) -> Slice | None:
     name = found.metadata.labels.get(SERVICE_LABEL)
     if not name:
         return None
-    serving = [each for each in found.endpoints or () if each.conditions.ready is not False or each.conditions.serving]
-    nodes = frozenset(each.node_name for each in serving if each.node_name)
-    return Slice(f"{found.metadata.namespace}/{name}", Endpoints(bool(serving), nodes))
+    ready = [each for each in found.endpoints or () if each.conditions.ready is not False]
+    ending = [each for each in found.endpoints or () if each.conditions.ready is False and each.conditions.serving]
+    serving = Endpoints(bool(ready or ending), _nodes((*ready, *ending)), _nodes(ready))
+    return Slice(f"{found.metadata.namespace}/{name}", serving)
+
+
+def _nodes(endpoints: Iterable[objects.Endpoint]) -> frozenset[str]:
+    return frozenset(each.node_name for each in endpoints if each.node_name)
 
 
 def node(found: objects.Node) -> Node:

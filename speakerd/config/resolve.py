@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from speakerd.config import addresses, selectors
@@ -19,13 +20,18 @@ from speakerd.config.resources import (
     L2Advertisement,
     L2AdvertisementSpec,
     LabelSelector,
+    Preference,
     Resources,
 )
 from speakerd.config.words import INTERFACE, nearest
 from speakerd.model import Advertisement, Config, Pool, Problem, Range
 
 NOTHING = Resources()
+WEIGHTS = range(1, 101)
+"""Of a preference, as MetalLB's schema has it."""
 Kind = TypeVar("Kind", IPAddressPool, L2Advertisement)
+Labels = Mapping[str, Mapping[str, str]]
+"""By name of the object that has them."""
 
 
 class Origin(Struct, frozen=True):
@@ -43,24 +49,49 @@ class Origin(Struct, frozen=True):
         return Problem(self.name, self.prefix + field, reason, what, remedy, "warning")
 
 
-def resolve(cluster: Resources, file: Resources = NOTHING) -> Config:
-    """The configuration these come to, its pools and advertisements by name, and every fault in it."""
+def resolve(cluster: Resources, file: Resources = NOTHING, nodes: Labels | None = None) -> Config:
+    """The configuration these come to, its pools and advertisements by name, and every fault in it.
+
+    `nodes`: labels of each by its name, as far as `node_labels` asks for them; None: no Node is known.
+    """
     problems: list[Problem] = []
     pools = _all("IPAddressPool", cluster.pools, file.pools, file.places, problems)
     advertisements = _all("L2Advertisement", cluster.advertisements, file.advertisements, file.places, problems)
     taken = Taken()
     good_pools = [_pool(origin, each, taken, problems) for origin, each in pools]
     labels = {each.metadata.name: each.metadata.labels for _, each in pools}
-    good_advertisements = [_advertisement(origin, each, labels, problems) for origin, each in advertisements]
+    good_advertisements = [_advertisement(origin, each, labels, nodes, problems) for origin, each in advertisements]
     problems += _unadvertised(pools, good_advertisements)
     by_name = tuple(sorted(good_pools, key=lambda p: p.name))
     announced = tuple(sorted(good_advertisements, key=lambda a: a.name))
-    return Config(by_name, announced, tuple(problems), digest(by_name, announced))
+    specs = {each.metadata.name: each.spec for _, each in advertisements}
+    return Config(by_name, announced, tuple(problems), digest(by_name, announced, specs))
 
 
-def digest(pools: Iterable[Pool], advertisements: Iterable[Advertisement]) -> str:
+def node_labels(*sides: Resources) -> frozenset[str] | None:
+    """Keys of the labels of Nodes that a selector asks for, None where there is none: no others concern anybody."""
+    asking = [
+        selector
+        for side in sides
+        for each in side.advertisements
+        for selector in (*each.spec.node_selectors, *(wish.preference for wish in each.spec.preferred_node_selectors))
+    ]
+    return selectors.keys(asking) if asking else None
+
+
+def service_selectors(*sides: Resources) -> dict[str, tuple[LabelSelector, ...]]:
+    """Of the advertisements that choose Services by label, by name; the first side's count where both have a name."""
+    found = {
+        each.metadata.name: each.spec.service_selectors for side in reversed(sides) for each in side.advertisements
+    }
+    return {name: chosen for name, chosen in found.items() if chosen}
+
+
+def digest(
+    pools: Iterable[Pool], advertisements: Iterable[Advertisement], specs: Mapping[str, L2AdvertisementSpec]
+) -> str:
     """The same on every host whose configuration comes to the same, wherever it was written."""
-    lines = [*map(_pool_line, pools), *map(_advertisement_line, advertisements)]
+    lines = [*map(_pool_line, pools), *(_advertisement_line(each, specs[each.name]) for each in advertisements)]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
 
 
@@ -69,9 +100,11 @@ def _pool_line(pool: Pool) -> str:
     return f"pool {pool.name} {pool.auto_assign:d} {pool.avoid_buggy:d} {ranges}"
 
 
-def _advertisement_line(advertisement: Advertisement) -> str:
+def _advertisement_line(advertisement: Advertisement, spec: L2AdvertisementSpec) -> str:
     pools = "*" if advertisement.pools is None else ",".join(sorted(advertisement.pools))
-    return f"layer2 {advertisement.name} {pools} {','.join(sorted(advertisement.interfaces))}"
+    chosen = (spec.node_selectors, spec.preferred_node_selectors, spec.service_selectors)
+    written = msgspec.json.encode(chosen, order="deterministic").decode() if any(chosen) else ""
+    return f"layer2 {advertisement.name} {pools} {','.join(sorted(advertisement.interfaces))} {written}".rstrip()
 
 
 def _all(
@@ -133,16 +166,43 @@ def _pool_problems(origin: Origin, spec: IPAddressPoolSpec) -> Iterator[Problem]
 
 
 def _advertisement(
-    origin: Origin, each: L2Advertisement, labels: Mapping[str, Mapping[str, str]], problems: list[Problem]
+    origin: Origin, each: L2Advertisement, pools: Labels, nodes: Labels | None, problems: list[Problem]
 ) -> Advertisement:
     spec = each.spec
-    problems += _advertisement_problems(origin, spec, labels)
-    chosen = frozenset(spec.ip_address_pools) | {
-        name for name, own in labels.items() if selectors.any_matches(spec.ip_address_pool_selectors, own)
-    }
+    problems += _advertisement_problems(origin, spec, pools)
+    chosen = frozenset(spec.ip_address_pools) | _matching(spec.ip_address_pool_selectors, pools)
     every = not spec.ip_address_pools and not spec.ip_address_pool_selectors
-    interfaces = tuple(dict.fromkeys(spec.interfaces))
-    return Advertisement(each.metadata.name, None if every else chosen, interfaces, origin.name)
+    selected = _matching(spec.node_selectors, nodes or {}) if spec.node_selectors else None
+    if nodes and selected is not None and not selected:
+        what = "no Node has the labels that nodeSelectors asks for"
+        problems.append(origin.warning("nodeSelectors", "selects-nothing", what, "label a Node, or mend the selector"))
+    return Advertisement(
+        name=each.metadata.name,
+        pools=None if every else chosen,
+        interfaces=tuple(dict.fromkeys(spec.interfaces)),
+        origin=origin.name,
+        nodes=selected,
+        weights=_weights(spec.preferred_node_selectors, selected, nodes or {}),
+        by_service=bool(spec.service_selectors),
+    )
+
+
+def _matching(chosen: Iterable[LabelSelector], labels: Labels) -> frozenset[str]:
+    """The names whose labels one of the selectors matches."""
+    chosen = tuple(chosen)
+    return frozenset(name for name, own in labels.items() if selectors.any_matches(chosen, own))
+
+
+def _weights(
+    wishes: Iterable[Preference], selected: frozenset[str] | None, nodes: Labels
+) -> tuple[tuple[str, int], ...]:
+    """What each node weighs that may announce and is preferred; several matching preferences add up."""
+    weights: Counter[str] = Counter()
+    for wish in wishes:
+        if wish.weight in WEIGHTS:
+            matching = _matching((wish.preference,), nodes)
+            weights.update(dict.fromkeys(matching if selected is None else matching & selected, wish.weight))
+    return tuple(sorted(weights.items()))
 
 
 def _advertisement_problems(origin: Origin, spec: L2AdvertisementSpec, known: Iterable[str]) -> Iterator[Problem]:
@@ -159,25 +219,29 @@ def _advertisement_problems(origin: Origin, spec: L2AdvertisementSpec, known: It
             remedy = "write a whole name as ip link shows it, such as eth0"
             yield origin.warning(f"interfaces[{i}]", "malformed-name", f"{name!r} is no interface name", remedy)
     yield from _selector_problems(origin, "ipAddressPoolSelectors", spec.ip_address_pool_selectors)
-    yield from _not_honoured(origin, spec)
+    yield from _selector_problems(origin, "nodeSelectors", spec.node_selectors)
+    yield from _selector_problems(origin, "serviceSelectors", spec.service_selectors)
+    yield from _preference_problems(origin, spec.preferred_node_selectors)
+
+
+def _preference_problems(origin: Origin, wishes: tuple[Preference, ...]) -> Iterator[Problem]:
+    for i, wish in enumerate(wishes):
+        field = f"preferredNodeSelectors[{i}]"
+        if wish.weight not in WEIGHTS:
+            what = f"weight {wish.weight} is not 1 to 100: the preference has no effect"
+            yield origin.error(f"{field}.weight", "out-of-range", what, "write 1 to 100")
+        yield from _faults(origin, f"{field}.preference", wish.preference)
 
 
 def _selector_problems(origin: Origin, field: str, given: Iterable[LabelSelector]) -> Iterator[Problem]:
     for i, selector in enumerate(given):
-        for what in selectors.faults(selector):
-            remedy = "see kubernetes.io/docs/concepts/overview/working-with-objects/labels"
-            yield origin.error(f"{field}[{i}]", "malformed-selector", what, remedy)
+        yield from _faults(origin, f"{field}[{i}]", selector)
 
 
-def _not_honoured(origin: Origin, spec: L2AdvertisementSpec) -> Iterator[Problem]:
-    for field, given, instead in (
-        ("nodeSelectors", spec.node_selectors, "every node may announce"),
-        ("preferredNodeSelectors", spec.preferred_node_selectors, "no node is preferred"),
-        ("serviceSelectors", spec.service_selectors, "every Service of its pools is announced"),
-    ):
-        if given:
-            what = f"this version does not honour {field}: {instead}"
-            yield origin.warning(field, "not-honoured", what, f"remove {field} if that is not wanted")
+def _faults(origin: Origin, field: str, selector: LabelSelector) -> Iterator[Problem]:
+    for what in selectors.faults(selector):
+        remedy = "see kubernetes.io/docs/concepts/overview/working-with-objects/labels"
+        yield origin.error(field, "malformed-selector", what, remedy)
 
 
 def _unadvertised(

@@ -33,6 +33,14 @@ def _holds(expression: Expression, labels: Mapping[str, str]) -> bool:
     return False
 
 
+def keys(selectors: Iterable[LabelSelector]) -> frozenset[str]:
+    """The labels on which it depends whether `selectors` match."""
+    found: set[str] = set()
+    for each in selectors:
+        found.update(each.match_labels, (expression.key for expression in each.match_expressions))
+    return frozenset(found)
+
+
 def faults(selector: LabelSelector) -> list[str]:
     """What the API server would refuse in it."""
     found = []

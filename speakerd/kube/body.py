@@ -1,5 +1,8 @@
 """Paths and JSON bodies of what speakerd writes to the API, and how it reads its own records back; pure."""
 
+import re
+from base64 import b64decode, b64encode
+from binascii import Error
 from collections.abc import Mapping
 from hashlib import sha256
 from ipaddress import ip_address
@@ -7,8 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from speakerd.kube import meshkeys
 from speakerd.kube.lease import NAME as ALLOCATOR
-from speakerd.kube.objects import Lease
+from speakerd.kube.objects import Lease, Secret
 from speakerd.model import (
     IP,
     Assignment,
@@ -25,9 +29,12 @@ encode = msgspec.json.encode
 SERVICES_ANNOTATION = "speakerd.io/service"
 ADDRESSES_ANNOTATION = "speakerd.io/addresses"
 VERSION_ANNOTATION = "speakerd.io/version"
+KEYS_ANNOTATION = "speakerd.io/keys"
+DRAINED_ANNOTATION = "speakerd.io/drained"
 KIND_LABEL = "speakerd.io/kind"
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 VIP, MEMBER = "vip", "member"
+KEY_ID = re.compile(r"[0-9a-f]{8}")
 LONGEST_NAME = 253
 """Of an object (RFC 1123 subdomain); node names may be as long by themselves."""
 MESSAGE_BYTES = 1000
@@ -197,6 +204,8 @@ def _member_annotations(member: Member) -> Mapping[str, str]:
     return {
         ADDRESSES_ANNOTATION: ",".join(member.addresses),
         VERSION_ANNOTATION: member.version,
+        KEYS_ANNOTATION: ",".join(member.keys),
+        DRAINED_ANNOTATION: "true" if member.drained else "false",
     }
 
 
@@ -205,7 +214,31 @@ def member(lease: Lease) -> Member:
     annotations = lease.metadata.annotations
     addresses = tuple(filter(None, annotations.get(ADDRESSES_ANNOTATION, "").split(",")))
     name = lease.spec.holder_identity or lease.metadata.name.removeprefix("speakerd-node-")
-    return Member(name, addresses, annotations.get(VERSION_ANNOTATION, ""))
+    keys = tuple(filter(KEY_ID.fullmatch, annotations.get(KEYS_ANNOTATION, "").split(",")))
+    drained = annotations.get(DRAINED_ANNOTATION) == "true"
+    return Member(name, addresses, annotations.get(VERSION_ANNOTATION, ""), keys, drained)
+
+
+def secrets(namespace: str) -> str:
+    """The Secrets of `namespace`."""
+    return f"/api/v1/namespaces/{quote(namespace)}/secrets"
+
+
+def mesh_material(secrets: Mapping[str, Secret]) -> bytes | None:
+    """What the Secret holds: b"" where its entry is missing or no base64; None where there is no Secret."""
+    for secret in secrets.values():
+        try:
+            return b64decode(secret.data.get(meshkeys.ENTRY, ""), validate=True)
+        except Error:
+            return b""
+    return None
+
+
+def mesh_secret(namespace: str, material: bytes) -> bytes:
+    """The Secret with the key of the members' messages, as MetalLB's speakers read it."""
+    metadata = {"name": meshkeys.SECRET, "namespace": namespace}
+    data = {meshkeys.ENTRY: b64encode(material).decode()}
+    return encode({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data})
 
 
 def allocator_lease(namespace: str, resource_version: str, spec: Mapping[str, object]) -> bytes:

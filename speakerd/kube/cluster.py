@@ -8,32 +8,38 @@ import os
 import random
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from speakerd.kube import lease, objects, reflector
+from speakerd.kube import body, lease, meshkeys, objects, reflector
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
 from speakerd.kube.reflector import Reflector
 from speakerd.kube.writer import WriteError, Writer
-from speakerd.model import Member, Node
+from speakerd.model import Key, Member, Node
 from speakerd.settings import Settings
 
 log = structlog.get_logger()
 
 AGAIN = 5.0
 """Seconds until credentials are looked for again."""
+FORBIDDEN = "403"
 RECORD_AGAIN = 5.0
-"""Seconds until a member record that could not be written, or is not seen, is written again."""
+"""Seconds until a member record or the Secret that could not be written, or is not seen, is written again."""
+SECRET, KEY_FILE = f"Secret {meshkeys.SECRET}", "membership.secretFile"
 
 
 class Cluster:
-    """The reflectors by kind, the election and the writer; `changed` is called whenever one of them has news."""
+    """The reflectors by kind, the election and the writer; `changed` is called whenever one of them has news.
 
-    def __init__(self, settings: Settings, me: str, changed: Callable[[], None]) -> None:
+    `known`: the keys of the members' messages that were in use before this process.
+    """
+
+    def __init__(self, settings: Settings, me: str, changed: Callable[[], None], known: tuple[Key, ...] = ()) -> None:
         namespace = settings.kubernetes.namespace
         self._settings = settings
         self._namespace = namespace
@@ -44,6 +50,7 @@ class Cluster:
         self.members = Reflector(objects.members(namespace), random.random)
         self.pools = Reflector(objects.pools(namespace), random.random)
         self.advertisements = Reflector(objects.advertisements(namespace), random.random)
+        self.secret = Reflector(objects.secret(namespace, meshkeys.SECRET), random.random)
         self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
         self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
         self.client: Client | None = None
@@ -55,6 +62,9 @@ class Cluster:
         self._record_changed = asyncio.Event()
         self._failing: dict[str, str] = {}
         self._elect = asyncio.Event()
+        self._from_file = bool(settings.membership.secret_file)
+        self._keys = meshkeys.MeshKeys(self._key_file(settings.membership.secret_file), known)
+        self._secret_seen = asyncio.Event()
 
     @property
     def reflectors(self) -> tuple[Reflector[Any], ...]:
@@ -63,8 +73,16 @@ class Cluster:
 
     @property
     def settled(self) -> bool:
-        """Whether every kind was listed at least once."""
-        return all(each.synced for each in self.reflectors)
+        """Whether every kind was listed at least once, and the key is known or known to be out of reach."""
+        secret = self._from_file or self.secret.synced or bool(self.secret.error)
+        return secret and all(each.synced for each in self.reflectors)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Those that sign the members' messages, newest first."""
+        if len(self._keys.value) > 1:
+            self._keys.spread(map(body.member, self.members.value.values()))
+        return self._keys.value
 
     @property
     def row_version(self) -> int:
@@ -87,7 +105,15 @@ class Cluster:
     @property
     def failing(self) -> dict[str, str]:
         """What could not be written when it was last tried, and why."""
-        return {**self._failing, **(self.writer.failing if self.writer else {})}
+        return {**self._failing, **self._secret_fault(), **(self.writer.failing if self.writer else {})}
+
+    def _secret_fault(self) -> dict[str, str]:
+        """Why the Secret cannot be used, where it is what lacks: an outage is told elsewhere."""
+        if self.secret.error.startswith(FORBIDDEN):
+            return {SECRET: self.secret.error}
+        if self.secret.value and not self._from_file and not body.mesh_material(self.secret.value):
+            return {SECRET: f"it has no key {meshkeys.ENTRY}, or one that is no base64"}
+        return {}
 
     def _failed(self, what: str, fault: Exception) -> None:
         """Log a failure, once as long as it stays the same."""
@@ -104,6 +130,9 @@ class Cluster:
             async with asyncio.TaskGroup() as group:
                 for each in self.reflectors:
                     self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
+                if not self._from_file:
+                    self._start(group, reflector.run(self.secret, client, self._secret_changed), "watch-secret")
+                    self._start(group, self._keep_key(writer), "mesh-key")
                 watch = reflector.run(self.allocator, client, self._allocator_changed)
                 self._start(group, watch, "watch-allocator")
                 self._start(group, self._take_part(writer), "election")
@@ -199,6 +228,44 @@ class Cluster:
             else:
                 self._failing.pop("the addresses' Leases", None)
                 log.info("allocator.gained", addresses=addresses)
+
+    def _key_file(self, path: str) -> bytes:
+        """The key in a file, where the settings name one."""
+        try:
+            material = Path(path).read_bytes() if path else b""
+        except OSError as fault:
+            self._failed(KEY_FILE, fault)
+            return b""
+        if path and not material:
+            self._failed(KEY_FILE, ValueError(f"{path} is empty"))
+        return material
+
+    def _secret_changed(self) -> None:
+        """The watch shows the Secret anew, or that there is none."""
+        if self.secret.synced:
+            self._keys.see(body.mesh_material(self.secret.value), time.monotonic())
+            self._secret_seen.set()
+        self._changed()
+
+    async def _keep_key(self, writer: Writer) -> None:
+        """Create the Secret where it has been missing for a while: with the key in use, or a new one."""
+        while True:
+            due = self._keys.deadline()
+            self._secret_seen.clear()
+            try:
+                async with asyncio.timeout(None if due is None else max(0.0, due - time.monotonic())):
+                    await self._secret_seen.wait()
+            except TimeoutError:
+                await self._create_key(writer)
+                await asyncio.sleep(RECORD_AGAIN)
+
+    async def _create_key(self, writer: Writer) -> None:
+        try:
+            await writer.make_key(self._keys.newest or b64encode(os.urandom(meshkeys.MATERIAL_BYTES)))
+        except (Unreachable, WriteError) as fault:
+            self._failed(SECRET, fault)
+        else:
+            self._failing.pop(SECRET, None)
 
     async def _keep_record(self, writer: Writer) -> None:
         """Write the member record when it changes, until it is there."""

@@ -260,6 +260,12 @@ def lease(namespace: str, name: str) -> Kind[Lease]:
     return Kind("Lease", path, Lease, fields=f"metadata.name={name}", optional=True, versioned=True)
 
 
+def secret(namespace: str, name: str) -> Kind[Secret]:
+    """One Secret."""
+    path = f"/api/v1/namespaces/{quote(namespace)}/secrets"
+    return Kind("Secret", path, Secret, fields=f"metadata.name={name}", optional=True)
+
+
 def pools(namespace: str) -> Kind[IPAddressPool]:
     """MetalLB's pools."""
     return Kind("IPAddressPool", _metallb(namespace, "ipaddresspools"), IPAddressPool, optional=True)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 import structlog
 
-from speakerd.kube import body, lease
+from speakerd.kube import body, lease, meshkeys
 from speakerd.kube.client import Client, Response, Unreachable
 from speakerd.kube.objects import Lease, LeaseList
 from speakerd.model import (
@@ -300,6 +300,14 @@ class Writer:
                     reason=write.reason,
                     error=str(fault),
                 )
+
+    async def make_key(self, material: bytes) -> None:
+        """Create the Secret that signs the members' messages; one that is there stays. Raises as `record` does."""
+        answer = await self._client.request(
+            "POST", body.secrets(self._namespace), body.mesh_secret(self._namespace, material)
+        )
+        if answer.status not in (CREATED, CONFLICT):
+            raise WriteError(f"Secret {meshkeys.SECRET}: {answer.status} {answer.reason}")
 
     async def record(self, node: Node, member: Member) -> None:
         """Create or bring up to date this node's member record. Raises Unreachable or WriteError."""

@@ -37,6 +37,8 @@ def plane(lan: Lan) -> Iterator[ControlPlane]:
         made.cluster.apply(yaml.safe_load_all(command_output("crds")))
         made.cluster.create(objects.pool("lan", "10.99.10.0/24", "fd99::5:0/120"))
         made.cluster.create(objects.advertisement("lan"))
+        made.cluster.ensure(objects.namespace(objects.METALLB))
+        made.cluster.create(objects.mesh_secret())
         yield made
 
 

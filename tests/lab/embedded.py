@@ -45,6 +45,7 @@ class Embedded:
             eventually(self._ready, "the embedded API server answers")
             if not self._bare:
                 self.cluster.create(objects.namespace(objects.METALLB))
+                self.cluster.create(objects.mesh_secret())
             for node in self._lan.nodes:
                 self.cluster.create(objects.node(node))
             self._stack = stack.pop_all()

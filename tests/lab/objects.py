@@ -1,5 +1,7 @@
 """Kubernetes objects as tests write them, and where the API keeps each kind."""
 
+import os
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, Literal
@@ -43,6 +45,17 @@ def meta(name: str, namespace: str = "", **more: object) -> Object:
     """A metadata block; empty fields are left out."""
     fields = {"name": name, "namespace": namespace, **more}
     return {key: value for key, value in fields.items() if value}
+
+
+def mesh_secret() -> Object:
+    """The key of the members' messages, as MetalLB's controller makes it: without it speakerd waits some seconds."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": meta("memberlist", METALLB),
+        "type": "Opaque",
+        "data": {"secretkey": b64encode(os.urandom(128)).decode()},
+    }
 
 
 def service(

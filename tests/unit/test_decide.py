@@ -14,12 +14,15 @@ from speakerd.model import (
     Candidate,
     Config,
     Endpoints,
+    Key,
     Member,
+    MembershipSettings,
     Node,
     Plan,
     Pool,
     Range,
     Reason,
+    Request,
     Reservation,
     Service,
     ServiceRef,
@@ -208,6 +211,69 @@ def test_an_address_two_statuses_show_is_announced_for_the_older_one() -> None:
     assert plan.refused == {("ns/a2", ip_address("10.0.0.1")): Reason.ADDRESS_HELD}
 
 
+def shared(name: str, *held: str, **fields: object) -> Service:
+    return service(name, *held, request=Request(sharing_key="k"), **fields)
+
+
+def test_an_address_of_several_services_ranks_by_the_first_of_the_oldest_and_serves_where_all_are_served() -> None:
+    config = Config(
+        CONFIG.pools,
+        (
+            Advertisement("one", nodes=frozenset("ab"), by_service=True),
+            Advertisement("two", nodes=frozenset("bc"), by_service=True),
+        ),
+    )
+    old = shared("b1", "10.0.0.2", "10.0.0.1", advertised_by=("one",))
+    young = shared("a2", "10.0.0.1", advertised_by=("two",))
+    snapshot = replace(world([old, young], nodes="abc"), config=config, ledger=None)
+    plan, memo = decide(snapshot, Memo())
+    row = plan.wanted.vips[ip_address("10.0.0.1").packed]
+    assert (row.service, row.rank_by) == ("ns/b1", ip_address("10.0.0.2").packed)
+    assert plan.wanted.candidate_sets[row.candidates] == (Candidate("b"),)
+    assert plan.shared == {row.ip: ("ns/b1", "ns/a2")}
+    assert not plan.refused
+    apart = Config(CONFIG.pools, (config.advertisements[0], replace(config.advertisements[1], nodes=frozenset("c"))))
+    plan, memo = decide(replace(snapshot, config=apart), memo)
+    assert row.ip not in plan.wanted.vips
+    conflict = Reason.CONFLICTING_ADVERTISEMENTS
+    assert {key: why for (key, ip), why in plan.refused.items() if ip.packed == row.ip} == {
+        "ns/b1": conflict,
+        "ns/a2": conflict,
+    }
+    assert not plan.shared
+
+
+def test_a_service_without_endpoints_does_not_silence_those_it_shares_its_address_with() -> None:
+    one, two = shared("a1", "10.0.0.1"), shared("b2", "10.0.0.1")
+    snapshot = replace(world([one, two]), ledger=None, endpoints={two.key: Endpoints(True)})
+    plan, _ = decide(snapshot, Memo())
+    (row,) = plan.wanted.vips.values()
+    assert row.service == "ns/b2"
+    assert plan.refused == {("ns/a1", ip_address("10.0.0.1")): Reason.NO_ENDPOINTS}
+
+
+def test_a_change_of_nodes_that_changes_no_candidate_changes_nothing_wanted() -> None:
+    chosen = Config(CONFIG.pools, (Advertisement("l", nodes=frozenset("ab")),))
+    snapshot = replace(world([service("a1", "10.0.0.1")], nodes="ab"), config=chosen)
+    before, memo = decide(snapshot, Memo())
+    more = Config(CONFIG.pools, (Advertisement("l", nodes=frozenset("abx")),))
+    nodes = {**snapshot.nodes, "x": Node("x")}
+    after, memo = decide(replace(snapshot, config=more, nodes=nodes, row_version=9), memo)
+    assert after.wanted == before.wanted
+    assert after.wanted.vips is before.wanted.vips
+    joined = {**snapshot.members, "x": Member("x")}
+    after, memo = decide(replace(snapshot, config=more, nodes=nodes, members=joined), memo)
+    (row,) = after.wanted.vips.values()
+    assert after.wanted.candidate_sets[row.candidates] == tuple(map(Candidate, "abx"))
+
+
+def test_keys_drain_and_membership_reach_the_announcer() -> None:
+    keys, pace = (Key("0a", b"new"), Key("0b", b"old")), MembershipSettings(interval=0.25)
+    snapshot = replace(world([]), keys=keys, drained=True, membership=pace)
+    plan, _ = decide(snapshot, Memo())
+    assert (plan.wanted.keys, plan.wanted.drained, plan.wanted.membership) == (keys, True, pace)
+
+
 def test_unchanged_vips_stay_one_object_and_note_when_they_last_changed() -> None:
     services = [service("a1", "10.0.0.1"), service("b2", "10.0.0.2")]
     before = replace(world(services), row_version=5)
@@ -252,18 +318,29 @@ def test_candidate_sets_out_of_use_do_not_pile_up() -> None:
 # ---- a decision with a memo ends where one without does
 
 a_service = st.builds(
-    lambda name, held, local, ours, version: replace(
-        service(name, *held, local_policy=local, ours=ours, lapsed=not ours), resource_version=str(version)
+    lambda name, held, local, ours, version, key, by: replace(
+        service(name, *held, local_policy=local, ours=ours, lapsed=not ours),
+        resource_version=str(version),
+        request=Request(sharing_key=key),
+        advertised_by=by,
     ),
     st.sampled_from(["a1", "b1", "c2", "d3"]),
     st.lists(st.sampled_from(["10.0.0.0", "10.0.0.1", "10.0.0.2"]), max_size=1),
     st.booleans(),
     st.sampled_from([True, True, False]),
     st.integers(1, 9),
+    st.sampled_from(["", "k"]),
+    st.sampled_from([(), ("two",)]),
 )
 some_endpoints = st.dictionaries(
     st.sampled_from(["ns/a1", "ns/b1", "ns/c2"]),
-    st.builds(Endpoints, st.booleans(), st.frozensets(st.sampled_from("abc"))),
+    st.builds(Endpoints, st.booleans(), st.frozensets(st.sampled_from("abc")), st.frozensets(st.sampled_from("abc"))),
+)
+some_configs = st.builds(
+    lambda pool, *advertisements: Config((pool,), tuple(filter(None, advertisements))),
+    st.sampled_from([Pool("p", (Range(4, FIRST, FIRST + 3),)), Pool("q", (Range(4, FIRST, FIRST + 1),))]),
+    st.sampled_from([Advertisement("all"), Advertisement("one", frozenset("p"), nodes=frozenset("ab"))]),
+    st.sampled_from([None, Advertisement("two", nodes=frozenset("bc"), by_service=True, weights=(("b", 3),))]),
 )
 some_nodes = st.dictionaries(
     st.sampled_from("abc"), st.builds(Node, st.sampled_from("abc"), excluded=st.booleans())
@@ -282,22 +359,31 @@ some_leases = st.dictionaries(
             some_nodes,
             st.one_of(st.none(), some_leases),
             st.booleans(),
+            some_configs,
         ),
         max_size=6,
     )
 )
 def test_a_memo_never_changes_the_plan(
-    history: list[tuple[list[Service], dict[str, Endpoints], dict[str, Node], dict[IP, Reservation] | None, bool]],
+    history: list[
+        tuple[list[Service], dict[str, Endpoints], dict[str, Node], dict[IP, Reservation] | None, bool, Config]
+    ],
 ) -> None:
     memo = Memo()
-    for services, endpoints, nodes, ledger, announce in history:
+    for services, endpoints, nodes, ledger, announce, config in history:
         snapshot = replace(
-            world(services, nodes="ab"), endpoints=endpoints, nodes=nodes, ledger=ledger, announce=announce
+            world(services, nodes="ab"),
+            endpoints=endpoints,
+            nodes=nodes,
+            ledger=ledger,
+            announce=announce,
+            config=config,
         )
         plan, memo = decide(snapshot, memo)
         fresh, _ = decide(snapshot, Memo())
         assert plan.assignments == fresh.assignments
         assert plan.refused == fresh.refused
+        assert plan.shared == fresh.shared
         assert plan.writes == fresh.writes
         assert set(plan.releases) == set(fresh.releases)
         assert set(plan.adoptions) == set(fresh.adoptions)

@@ -7,7 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd import settings as settings_
-from speakerd.config.resources import IPAddressPool, IPAddressPoolSpec, Metadata
+from speakerd.config.resources import (
+    IPAddressPool,
+    IPAddressPoolSpec,
+    L2Advertisement,
+    L2AdvertisementSpec,
+    LabelSelector,
+    Metadata,
+)
 from speakerd.kube import objects
 from speakerd.kube.objects import (
     Endpoint,
@@ -153,7 +160,16 @@ def test_an_endpoint_serves_when_ready_or_serving_says_so(
 ) -> None:
     found = endpoint_slice(api_slice("s", "web", Endpoint(EndpointConditions(ready, serving), "a")))
     assert found
-    assert found.endpoints == (Endpoints(True, frozenset("a")) if serves else Endpoints())
+    ready_here = frozenset("a" if ready is not False else "")
+    assert found.endpoints == (Endpoints(True, frozenset("a"), ready_here) if serves else Endpoints())
+
+
+def test_a_node_is_ready_as_long_as_one_endpoint_there_is_not_ending() -> None:
+    ending, ready = EndpointConditions(ready=False, serving=True), EndpointConditions(ready=True, serving=True)
+    ends = (Endpoint(ending, "a"), Endpoint(ready, "a"), Endpoint(ending, "b"))
+    found = endpoint_slice(api_slice("s", "web", *ends))
+    assert found
+    assert found.endpoints == Endpoints(True, frozenset("ab"), frozenset("a"))
 
 
 def test_an_endpoint_without_a_node_serves_somewhere() -> None:
@@ -177,10 +193,11 @@ def test_the_slices_of_a_service_are_one_and_vanish_with_the_last() -> None:
     slices = {"ns/one": one, "ns/two": two}
     seen, memo = build(stores(slices=slices), Settings(), Memo())
     settings = memo.settings
-    assert seen.endpoints == {"ns/web": Endpoints(True, frozenset("ab"))}
+    assert seen.endpoints == {"ns/web": Endpoints(True, frozenset("ab"), frozenset("ab"))}
     slices["ns/two"] = api_slice("two", "other", Endpoint(node_name="b"))
     seen, memo = build(stores(slices=slices), settings, memo)
-    assert seen.endpoints == {"ns/web": Endpoints(True, frozenset("a")), "ns/other": Endpoints(True, frozenset("b"))}
+    one_each = {"ns/web": Endpoints(True, frozenset("a"), frozenset("a"))}
+    assert seen.endpoints == one_each | {"ns/other": Endpoints(True, frozenset("b"), frozenset("b"))}
     slices.clear()
     seen, memo = build(stores(slices=slices), settings, memo)
     assert not seen.endpoints
@@ -202,6 +219,67 @@ def test_pools_of_file_and_cluster_are_one_configuration() -> None:
     assert [each.name for each in seen.config.pools] == ["c", "f"]
     again, memo = build(stores(pools={"ns/c": pool}), settings, memo)
     assert again.config is seen.config
+
+
+def selecting(name: str, **spec: object) -> dict[str, L2Advertisement]:
+    return {f"ns/{name}": L2Advertisement(Metadata(name, "ns"), replace(L2AdvertisementSpec(), **spec))}
+
+
+def labelled_nodes(**labels: dict[str, str]) -> dict[str, objects.Node]:
+    return {name: objects.Node(Labelled(name, labels=own)) for name, own in labels.items()}
+
+
+def test_a_label_that_a_selector_asks_for_changes_the_configuration_and_no_other_does() -> None:
+    spec = {"node_selectors": (LabelSelector({"zone": "a"}),)}
+    kinds: dict[str, Mapping[str, object]] = {"advertisements": selecting("l", **spec)}
+    settings = Settings()
+    kinds["nodes"] = labelled_nodes(n1={"zone": "a"}, n2={"zone": "b"})
+    first, memo = build(stores(**kinds), settings, Memo())
+    assert first.config.advertisements[0].nodes == frozenset({"n1"})
+    kinds["nodes"] = labelled_nodes(n1={"zone": "a", "rack": "7"}, n2={"zone": "b"})
+    second, memo = build(stores(**kinds), settings, memo)
+    assert second.config is first.config
+    assert second.nodes is first.nodes
+    kinds["nodes"] = labelled_nodes(n1={"zone": "a"}, n2={"zone": "a"})
+    third, memo = build(stores(**kinds), settings, memo)
+    assert third.config.advertisements[0].nodes == frozenset({"n1", "n2"})
+
+
+def test_without_selectors_the_labels_of_nodes_change_nothing() -> None:
+    settings = Settings()
+    first, memo = build(stores(nodes=labelled_nodes(n1={"zone": "a"})), settings, Memo())
+    second, memo = build(stores(nodes=labelled_nodes(n1={"zone": "b"})), settings, memo)
+    assert second.config is first.config
+    assert second.nodes is first.nodes
+
+
+def test_a_service_knows_the_advertisements_that_choose_it_by_label() -> None:
+    web = replace(META, labels={"app": "web"})
+    kinds: dict[str, Mapping[str, object]] = {"services": {"ns/web": api_service("10.0.0.1", metadata=web)}}
+    settings = Settings()
+    before, memo = build(stores(**kinds), settings, Memo())
+    assert before.services["ns/web"].advertised_by == ()
+    kinds["advertisements"] = {
+        **selecting("l", service_selectors=(LabelSelector({"app": "web"}),)),
+        **selecting("m", service_selectors=(LabelSelector({"app": "other"}),)),
+        **selecting("all"),
+    }
+    seen, memo = build(stores(**kinds), settings, memo)
+    assert seen.services["ns/web"].advertised_by == ("l",)
+    kinds["advertisements"] = selecting("all")
+    after, memo = build(stores(**kinds), settings, memo)
+    assert after.services["ns/web"].advertised_by == ()
+
+
+def test_selectors_of_the_settings_file_count_too() -> None:
+    chosen = LabelSelector({"app": "web"})
+    own = settings_.FileL2Advertisement(name="f", node_selectors=(chosen,), service_selectors=(chosen,))
+    web = replace(META, labels={"app": "web"})
+    kinds: dict[str, Mapping[str, object]] = {"services": {"ns/web": api_service("10.0.0.1", metadata=web)}}
+    kinds["nodes"] = labelled_nodes(n1={"app": "web"}, n2={})
+    seen, _ = build(stores(**kinds), Settings(l2_advertisements=(own,)), Memo())
+    assert seen.services["ns/web"].advertised_by == ("f",)
+    assert seen.config.advertisements[0].nodes == frozenset({"n1"})
 
 
 def both(first: str, second: str) -> tuple[Snapshot, Snapshot]:

@@ -6,8 +6,9 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from speakerd.config.resolve import resolve
+from speakerd.config.resolve import Labels, node_labels, resolve, service_selectors
 from speakerd.config.resources import (
     Expression,
     IPAddressPool,
@@ -90,20 +91,8 @@ def test_a_pool_without_addresses_is_told() -> None:
 
 def test_what_has_no_effect_is_a_warning() -> None:
     spec = IPAddressPoolSpec(("10.0.0.0/24",), service_allocation=ServiceAllocation(priority=1))
-    everywhere = L2AdvertisementSpec(
-        node_selectors=(LabelSelector(),),
-        service_selectors=(LabelSelector(),),
-        preferred_node_selectors=(Preference(1),),
-    )
-    found = config(
-        IPAddressPool(Metadata("p", "ns"), spec), advertisement=L2Advertisement(Metadata("l", "ns"), everywhere)
-    )
-    assert told(found) == [
-        ("IPAddressPool/ns/p", "spec.serviceAllocation", "not-honoured", "warning"),
-        ("L2Advertisement/ns/l", "spec.nodeSelectors", "not-honoured", "warning"),
-        ("L2Advertisement/ns/l", "spec.preferredNodeSelectors", "not-honoured", "warning"),
-        ("L2Advertisement/ns/l", "spec.serviceSelectors", "not-honoured", "warning"),
-    ]
+    found = config(IPAddressPool(Metadata("p", "ns"), spec))
+    assert told(found) == [("IPAddressPool/ns/p", "spec.serviceAllocation", "not-honoured", "warning")]
 
 
 def advertised(spec: L2AdvertisementSpec, *pools: IPAddressPool) -> tuple[Advertisement, Config]:
@@ -151,6 +140,68 @@ def test_a_malformed_selector_is_told() -> None:
     assert ("L2Advertisement/ns/l", "spec.ipAddressPoolSelectors[0]", "malformed-selector", "error") in told(whole)
 
 
+@pytest.mark.parametrize("field", ["node_selectors", "service_selectors"])
+def test_a_malformed_selector_of_nodes_or_services_is_told(field: str) -> None:
+    wrong = (LabelSelector(), LabelSelector({}, (Expression("a", "In"),)))
+    _, whole = advertised(replace(L2AdvertisementSpec(), **{field: wrong}), pool("a", "10.0.0.0/24"))
+    name = field.replace("_s", "S")
+    assert told(whole) == [("L2Advertisement/ns/l", f"spec.{name}[1]", "malformed-selector", "error")]
+
+
+NODES = {"n1": {"zone": "a"}, "n2": {"zone": "b", "disk": "ssd"}, "n3": {}}
+ZONE_A, SSD = LabelSelector({"zone": "a"}), LabelSelector({"disk": "ssd"})
+
+
+def chosen(spec: L2AdvertisementSpec, nodes: Labels | None = None) -> tuple[Advertisement, Config]:
+    found = resolve(Resources((pool("a", "10.0.0.0/24"),), (L2Advertisement(Metadata("l", "ns"), spec),)), nodes=nodes)
+    return found.advertisements[0], found
+
+
+def test_node_selectors_come_to_the_nodes_one_of_them_matches() -> None:
+    found, whole = chosen(L2AdvertisementSpec(node_selectors=(ZONE_A, SSD)), NODES)
+    assert found.nodes == frozenset({"n1", "n2"})
+    assert not whole.problems
+    assert chosen(L2AdvertisementSpec(), NODES)[0].nodes is None
+
+
+def test_node_selectors_that_match_no_node_are_told_once_nodes_are_known() -> None:
+    nobody = L2AdvertisementSpec(node_selectors=(LabelSelector({"zone": "x"}),))
+    found, whole = chosen(nobody, NODES)
+    assert found.nodes == frozenset()
+    assert told(whole) == [("L2Advertisement/ns/l", "spec.nodeSelectors", "selects-nothing", "warning")]
+    assert not chosen(nobody)[1].problems
+
+
+def test_weights_of_matching_preferences_add_up_for_nodes_that_may_announce() -> None:
+    wishes = (Preference(10, ZONE_A), Preference(5, LabelSelector()), Preference(7, SSD))
+    found, _ = chosen(L2AdvertisementSpec(preferred_node_selectors=wishes), NODES)
+    assert found.weights == (("n1", 15), ("n2", 12), ("n3", 5))
+    found, _ = chosen(L2AdvertisementSpec(node_selectors=(ZONE_A,), preferred_node_selectors=wishes), NODES)
+    assert found.weights == (("n1", 15),)
+
+
+@pytest.mark.parametrize("weight", [0, 101, -1])
+def test_a_weight_out_of_range_is_told_and_has_no_effect(weight: int) -> None:
+    found, whole = chosen(L2AdvertisementSpec(preferred_node_selectors=(Preference(weight, ZONE_A),)), NODES)
+    assert found.weights == ()
+    field = "spec.preferredNodeSelectors[0].weight"
+    assert told(whole) == [("L2Advertisement/ns/l", field, "out-of-range", "error")]
+
+
+def test_what_selectors_ask_for_is_known_without_any_node() -> None:
+    spec = L2AdvertisementSpec(node_selectors=(ZONE_A,), preferred_node_selectors=(Preference(1, SSD),))
+    side = Resources((), (L2Advertisement(Metadata("l"), spec),))
+    assert node_labels(Resources(), side) == frozenset({"zone", "disk"})
+    assert node_labels(Resources((), (EVERYTHING,))) is None
+
+
+def test_of_two_advertisements_of_a_name_the_cluster_s_chooses_services() -> None:
+    one = L2Advertisement(Metadata("l"), L2AdvertisementSpec(service_selectors=(ZONE_A,)))
+    two = L2Advertisement(Metadata("l"), L2AdvertisementSpec())
+    assert service_selectors(Resources((), (one,)), Resources((), (two,))) == {"l": (ZONE_A,)}
+    assert service_selectors(Resources((), (two,)), Resources((), (one,))) == {}
+
+
 def test_a_name_in_file_and_cluster_is_told_with_both_places_and_the_cluster_s_counts() -> None:
     own = Resources(
         (IPAddressPool(Metadata("a"), IPAddressPoolSpec(("10.9.0.0/24",))),), (), {"IPAddressPool/a": "s:3:5"}
@@ -182,6 +233,20 @@ def test_file_and_cluster_are_one_set() -> None:
 )
 def test_the_digest_tells_what_differs(other: IPAddressPool) -> None:
     assert config(pool("a", "10.0.0.0/24")).digest != config(other).digest
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        L2AdvertisementSpec(interfaces=("eth0",)),
+        L2AdvertisementSpec(node_selectors=(ZONE_A,)),
+        L2AdvertisementSpec(service_selectors=(ZONE_A,)),
+        L2AdvertisementSpec(preferred_node_selectors=(Preference(1, ZONE_A),)),
+    ],
+)
+def test_the_digest_tells_how_advertisements_differ_and_not_which_nodes_there_are(spec: L2AdvertisementSpec) -> None:
+    assert chosen(spec)[1].digest != chosen(L2AdvertisementSpec())[1].digest
+    assert chosen(spec, NODES)[1].digest == chosen(spec)[1].digest
 
 
 def test_the_digest_does_not_tell_where_it_was_written() -> None:

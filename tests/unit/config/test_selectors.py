@@ -3,7 +3,7 @@
 import pytest
 
 from speakerd.config.resources import Expression, LabelSelector
-from speakerd.config.selectors import any_matches, faults, matches
+from speakerd.config.selectors import any_matches, faults, keys, matches
 
 LABELS = {"zone": "a", "disk": "ssd"}
 
@@ -43,3 +43,7 @@ def test_what_the_api_server_would_refuse_is_told() -> None:
         "a In needs values",
         "a Exists takes no values",
     ]
+
+
+def test_the_labels_it_depends_on_are_known() -> None:
+    assert keys([LabelSelector({"a": "1"}, (Expression("b", "Exists"),)), LabelSelector({"c": "2"})]) == set("abc")
