@@ -16,12 +16,13 @@ import structlog
 
 from speakerd import __version__, diagnosis, privileges, report, snapshot
 from speakerd import log as logging
+from speakerd.bell import COUNT
 from speakerd.config.sources import Sources, Stamp
 from speakerd.control import Request, serve
 from speakerd.decide import Memo, decide
 from speakerd.kube.cluster import Cluster
-from speakerd.link import COUNT, Ends, LinkFull, SightReader, WantedWriter
-from speakerd.model import Member, Node, Observed, Plan, Problem, Snapshot
+from speakerd.link import Ends, Head, LinkFull, SightReader, WantedWriter
+from speakerd.model import Key, Member, Node, Observed, Plan, Problem, Snapshot
 from speakerd.settings import Settings
 
 log = structlog.get_logger()
@@ -53,7 +54,9 @@ class Controller:
         self._changed = asyncio.Event()
         self._seen = asyncio.Event()
         self._stop = asyncio.Event()
-        self._cluster = Cluster(settings, settings.node.name, self._changed.set)
+        self._cluster = Cluster(settings, settings.node.name, self._changed.set, _keys_before(ends))
+        self._drain_note = Path(settings.paths.state) / "drained"
+        self._drained = self._drain_note.exists()
         self._sight = SightReader(ends.into)
         self._observed = self._sight.observed()
         self._wanted = WantedWriter(ends)
@@ -113,11 +116,14 @@ class Controller:
             settled=cluster.settled,
             ledger=cluster.writer.value if cluster.writer else None,
             row_version=cluster.row_version,
+            keys=cluster.keys,
+            drained=self._drained,
         )
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
         if me := self._snapshot.nodes.get(self._settings.node.name):
             recorded = me.name in self._snapshot.members
-            cluster.be(me, Member(me.name, me.addresses, __version__), recorded=recorded)
+            keys = tuple(each.id for each in stores.keys)
+            cluster.be(me, Member(me.name, me.addresses, __version__, keys, stores.drained), recorded=recorded)
 
     def _apply(self, seen: Snapshot) -> None:
         self._plan, self._decisions = decide(seen, self._decisions)
@@ -151,11 +157,15 @@ class Controller:
 
     async def _beat(self) -> None:
         """Tell the supervisor that this process turns, and look whether a settings file was saved."""
+        tidied = False
         while True:
             self._say("beat")
             if self._sources.stamp() != self._stamp:
                 self._reload()
             await asyncio.sleep(BEAT)
+            if not tidied:
+                tidied = True
+                privileges.let_go_of_files()
 
     def _reload(self) -> None:
         """Read the settings anew; a bad file changes nothing and is visible."""
@@ -175,13 +185,15 @@ class Controller:
 
     def _use(self, settings: Settings) -> None:
         """Take new settings; another cluster, name or folder means to begin again, while the announcer goes on."""
-        before, self._settings = self._settings, settings
+        before = self._settings
         self._ends.notes.write([msgspec.msgpack.encode(settings)])
         logging.start(settings.log.level, settings.log.format)
-        if (before.node, before.paths, before.kubernetes) != (settings.node, settings.paths, settings.kubernetes):
+        if _identity(before) != _identity(settings):
             log.info("settings.restart")
-            self._stop.set()
-        elif before != settings:
+            self._stop.set()  # what is left of this life goes on with the old ones
+            return
+        self._settings = settings
+        if before != settings:
             log.info("settings.reloaded")
 
     def _say(self, text: str) -> None:
@@ -205,10 +217,24 @@ class Controller:
 
     async def _answer(self, request: Request) -> object:
         """What the control socket is asked for."""
-        if request.verb == "status":
-            await self._count()
-            return self._report()
+        match request.verb:
+            case "status":
+                await self._count()
+                return self._report()
+            case "drain" | "undrain":
+                return self._drain(wanted=request.verb == "drain")
         return {"error": f"unknown verb {request.verb}"}
+
+    def _drain(self, *, wanted: bool) -> object:
+        """Answer for nothing from now on, also after a restart; or end that."""
+        if wanted:
+            self._drain_note.touch(mode=0o600)
+        else:
+            self._drain_note.unlink(missing_ok=True)
+        self._drained = wanted
+        self._changed.set()
+        log.info("node.drained" if wanted else "node.undrained")
+        return {"drained": wanted}
 
     async def _count(self) -> None:
         """Let the announcer show its counters; one that is busy or gone is not waited for."""
@@ -240,7 +266,11 @@ class Controller:
         if self._snapshot:
             self._about_node(told.node, self._snapshot.nodes.get(self._settings.node.name))
             told.members = sorted(self._snapshot.members)
+            told.node.drained = self._drained
             told.configuration = report.configuration(self._snapshot.config, self._reload_problems)
+        now = time.monotonic()
+        told.member_states = report.members(self._observed, now, time.time() - now)
+        told.conditions = dict(self._observed.conditions)
         if plan:
             told.services = report.services(plan)
             told.vips = report.vips(plan, self._observed, time.time() - time.monotonic())
@@ -269,6 +299,18 @@ class Controller:
             heard = cluster.client.heard
             told.age = round(time.monotonic() - heard, 1) if heard else None
         return told
+
+
+def _identity(settings: Settings) -> tuple[object, ...]:
+    """What cannot change while a controller lives."""
+    return settings.node, settings.paths, settings.kubernetes, settings.membership.secret_file
+
+
+def _keys_before(ends: Ends) -> tuple[Key, ...]:
+    """The keys of the members' messages that an earlier controller handed down: they hold until others are seen."""
+    for head in ends.out.directory()[:1]:
+        return msgspec.msgpack.decode(ends.out.section(head) or b"", type=Head).keys
+    return ()
 
 
 def run(

@@ -9,6 +9,8 @@ from speakerd.report import FindingReport, Report
 MOST = 100
 """Findings of one word told: beyond it the point is made, and `services` and `vips` have them all."""
 MANY_RESTARTS = 3
+MOST_DETAIL = 500
+"""Characters of what a condition concerns: a hundred names need no more."""
 
 
 def found(told: Report) -> list[FindingReport]:
@@ -19,6 +21,7 @@ def found(told: Report) -> list[FindingReport]:
         *_api(told),
         *_node(told),
         *_host(told),
+        *_mesh(told),
         *list(_services(told))[:MOST],
         *list(_vips(told))[:MOST],
     ]
@@ -81,6 +84,13 @@ def _host(told: Report) -> Iterator[FindingReport]:
         yield _finding(Finding.ANNOUNCER_RESTARTS, "announcer", f"was restarted {run.announcer_restarts} times")
     for each in run.missing:
         yield _finding(Finding.NO_RAW_SOCKETS if each == "raw sockets" else Finding.HOST_REFUSES, each)
+
+
+def _mesh(told: Report) -> Iterator[FindingReport]:
+    for word, detail in told.conditions.items():
+        yield _finding(Finding(word), detail[:MOST_DETAIL])
+    if told.node.drained:
+        yield _finding(Finding.DRAINED, f"Node/{told.node.name}")
 
 
 def _services(told: Report) -> Iterator[FindingReport]:

@@ -32,6 +32,17 @@ class Finding(StrEnum):
     ANNOUNCER_RESTARTS = "announcer-restarts"
     HOST_REFUSES = "host-refuses"
     NO_RAW_SOCKETS = "no-raw-sockets"
+    MEMBERSHIP_BLOCKED = "membership-blocked"
+    MEMBERSHIP_PORT_TAKEN = "membership-port-taken"
+    MEMBERSHIP_NOT_LISTENING = "membership-not-listening"
+    ETHERNET_CARRIER_BLOCKED = "ethernet-carrier-blocked"
+    NO_MESH_KEY = "no-mesh-key"
+    ALONE = "alone"
+    TWO_BOOTS = "two-boots-of-one-name"
+    MEMBER_STALLED = "member-stalled"
+    OTHER_SPEAKER = "answered-by-own-kernel-or-other-speaker"
+    STRANGER = "answered-by-stranger"
+    DRAINED = "drained"
 
 
 class Entry(Struct, frozen=True):
@@ -102,6 +113,51 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.NO_RAW_SOCKETS: Entry(
         "error", "this host announces nothing: it may not open raw sockets", "grant CAP_NET_RAW, as the unit file does"
     ),
+    Finding.MEMBERSHIP_BLOCKED: Entry(
+        "warning",
+        "heartbeats by UDP do not pass; frames on the segment carry them alone",
+        "let port 7946/udp pass both ways between the hosts' addresses",
+    ),
+    Finding.MEMBERSHIP_PORT_TAKEN: Entry(
+        "warning",
+        "frames on the segment carry heartbeats alone",
+        "end what has the port (MetalLB's speaker?), or set membership.port on all hosts",
+    ),
+    Finding.MEMBERSHIP_NOT_LISTENING: Entry(
+        "warning", "frames on the segment carry heartbeats alone", "set membership.bind to an address of this host"
+    ),
+    Finding.ETHERNET_CARRIER_BLOCKED: Entry(
+        "warning",
+        "UDP carries heartbeats alone; who is silent is not asked on the wire before its addresses move",
+        "let EtherType 0x88b5 pass on the segment",
+    ),
+    Finding.NO_MESH_KEY: Entry(
+        "error",
+        "this host answers for nothing: it cannot tell members from strangers",
+        "grant get, list, watch and create on Secret memberlist, or set membership.secretFile",
+    ),
+    Finding.ALONE: Entry(
+        "error",
+        "hears no other member, or is heard by none: whoever is larger takes its addresses when they meet",
+        "look at the network between the hosts",
+    ),
+    Finding.TWO_BOOTS: Entry(
+        "error", "two hosts have one name: the newer one is silent", "give each host the name of its own Node"
+    ),
+    Finding.MEMBER_STALLED: Entry(
+        "warning",
+        "a member stood still twice in ten minutes: its death is noticed later for half an hour",
+        "look at its load",
+    ),
+    Finding.OTHER_SPEAKER: Entry(
+        "error",
+        "another program of a member answers for an address, which is not claimed until it is silent",
+        "end the other speaker (MetalLB?)",
+    ),
+    Finding.STRANGER: Entry(
+        "error", "a host that is no member has an address", "take it out of the pool, or off that host"
+    ),
+    Finding.DRAINED: Entry("warning", "this host answers for nothing: an operator said so", "speakerd undrain"),
     Finding.HOST_REFUSES: Entry(
         "warning", "a busy host may delay answers", "grant CAP_IPC_LOCK and CAP_SYS_NICE, as the unit file does"
     ),

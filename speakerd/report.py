@@ -17,6 +17,7 @@ class NodeReport(Struct, rename="camel"):
     known: bool = False
     excluded: bool = False
     network_unavailable: bool = False
+    drained: bool = False
 
 
 class ProcessesReport(Struct, rename="camel"):
@@ -83,8 +84,26 @@ class ServiceReport(Struct, rename="camel"):
     message: str = ""
 
 
+class MemberReport(Struct, rename="camel"):
+    """Another member as this node sees it: `state` since when, seconds since it was `heard`, None never.
+
+    `roundTrip` in milliseconds; `carriers` that work both ways; `interval`: seconds between heartbeats it is judged by.
+    """
+
+    name: str
+    state: str
+    since: str
+    heard: float | None
+    round_trip: float | None
+    carriers: list[str]
+    interval: float
+    drained: bool
+
+
 class VipReport(Struct, rename="camel"):
-    """A VIP: who answers, since when, why; `interfaces`: of this node, if it does; `reason`: why nobody does.
+    """A VIP: who answers, since when, why, and who did before; `heir`: who takes over if that one dies.
+
+    `interfaces`: of this node, if it answers; `reason`: why nobody does.
 
     `requests`, `responses`, `gratuitous`: asked here, answered here, announced here, since the announcer started.
     """
@@ -92,9 +111,11 @@ class VipReport(Struct, rename="camel"):
     ip: str
     service: str
     owner: str = ""
+    heir: str = ""
     epoch: int = 0
     since: str = ""
     cause: str = ""
+    previous: str = ""
     candidates: list[str] = []
     interfaces: list[str] = []
     mac: str = ""
@@ -133,6 +154,8 @@ class Report(Struct, rename="camel"):
     configuration: ConfigurationReport
     allocator: str = ""
     members: list[str] = field(default_factory=list)
+    member_states: list[MemberReport] = field(default_factory=list)
+    conditions: dict[str, str] = {}
     services: list[ServiceReport] = field(default_factory=list)
     vips: list[VipReport] = field(default_factory=list)
     interfaces: list[InterfaceReport] = field(default_factory=list)
@@ -162,6 +185,23 @@ def interfaces(observed: Observed) -> list[InterfaceReport]:
     ]
 
 
+def members(observed: Observed, now: float, offset: float) -> list[MemberReport]:
+    """The other members; `now` of this host's monotonic clock, `offset`: wall clock minus that."""
+    return [
+        MemberReport(
+            each.name,
+            each.state,
+            stamp(each.since + offset),
+            round(now - each.heard, 3) if each.heard else None,
+            round(each.round_trip * 1000, 3) if each.round_trip else None,
+            list(each.carriers),
+            each.watched,
+            each.drained,
+        )
+        for each in observed.members
+    ]
+
+
 def vips(plan: Plan, observed: Observed, offset: float) -> list[VipReport]:
     """Announced VIPs, then those nobody announces; `offset`: wall clock minus this host's monotonic clock."""
     announced = [_vip(vip, plan, observed, offset) for vip in plan.wanted.vips.values()]
@@ -178,6 +218,7 @@ def _vip(vip: Vip, plan: Plan, observed: Observed, offset: float) -> VipReport:
     told = VipReport(str(unpacked(vip.ip)), vip.service, candidates=candidates)
     if claim := observed.claims.get(vip.ip):
         told.owner, told.epoch, told.cause = claim.owner, claim.epoch, claim.cause
+        told.heir, told.previous = claim.heir, claim.previous
         told.since = stamp(claim.since + offset)
     if told.owner == plan.wanted.me:
         used = _here(vip, observed)
@@ -199,7 +240,7 @@ def line(report: Report) -> str:
     unserved = sum(not each.ips for each in report.services)
     parts = [
         f"{len(report.vips)} VIPs, {here} answered here",
-        f"{len(report.members)} members",
+        _members_line(report),
         "API connected" if report.api.connected else f"API not reachable ({report.api.error or 'not asked yet'})",
         f"allocator {report.allocator or 'none'}",
     ]
@@ -209,6 +250,12 @@ def line(report: Report) -> str:
     if report.findings:
         parts.append(f"{len(report.findings)} findings ({errors} errors): {report.findings[0].finding}")
     return f"{report.node.name}: " + "; ".join(parts)
+
+
+def _members_line(report: Report) -> str:
+    others = [each for each in report.member_states if each.name in report.members]
+    alive = sum(each.state in ("alive", "starting") for each in others) + (report.node.name in report.members)
+    return f"{alive} of {len(report.members)} members alive"
 
 
 def configuration(config: Config, problems: Iterable[Problem]) -> ConfigurationReport:

@@ -8,6 +8,8 @@ from typing import NoReturn
 VERBS = {
     "run": "run the agent: controller and announcer, in the foreground",
     "status": "what the running agent sees and does",
+    "drain": "hand over what this host answers for, and take nothing until undrain",
+    "undrain": "let this host answer again",
     "check": "check settings files and Kubernetes objects",
     "crds": "print the CustomResourceDefinitions for kubectl apply",
     "version": "print the version",

@@ -1,7 +1,6 @@
 """`speakerd status`: what the running agent sees and does."""
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from speakerd.cli import FINE, NO_AGENT, NOT_VALID, fail
+from speakerd.cli.asking import usual
 from speakerd.cli.terminal import CLEAR, Colour, coloured, paint, table
 from speakerd.control import NoAgent, Request, ask
-from speakerd.report import Report
+from speakerd.report import MemberReport, Report
 
 FAILING = 3
 """Writes that failed, told as text; -o json has them all."""
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask and print; with --watch until interrupted."""
-    path = (args.folder / "control.sock") if args.folder else _usual()
+    path = (args.folder / "control.sock") if args.folder else usual()
     while True:
         try:
             answer = ask(path, Request("status"))
@@ -47,29 +47,33 @@ def run(args: argparse.Namespace) -> int:
         time.sleep(EVERY)
 
 
-def _usual() -> Path:
-    """Where the settings of this host put the socket."""
-    from speakerd.config.load import control_socket  # noqa: PLC0415  reads YAML, which --run makes needless
-
-    return control_socket(os.environ)
-
-
 def rendered(report: Report, *, colour: bool) -> str:
     """The report as paragraphs and tables."""
     parts = [_head(report, colour=colour), _findings(report, colour=colour)]
     if report.vips:
         rows = [
-            [v.ip, v.service, v.owner, v.since, v.cause, ",".join(v.interfaces), v.mac, v.reason] for v in report.vips
+            [v.ip, v.service, v.owner, v.heir, v.since, v.cause, ",".join(v.interfaces), v.mac, v.reason]
+            for v in report.vips
         ]
-        header = ["VIP", "SERVICE", "OWNER", "SINCE", "CAUSE", "INTERFACES", "MAC", "WHY NOT"]
+        header = ["VIP", "SERVICE", "OWNER", "HEIR", "SINCE", "CAUSE", "INTERFACES", "MAC", "WHY NOT"]
         parts.append(table(header, rows, colour=colour))
     waiting = [s for s in report.services if s.reason or not s.ips]
     if waiting:
         rows = [[f"{s.namespace}/{s.name}", ",".join(s.ips), s.reason, s.message] for s in waiting]
         parts.append(table(["SERVICE", "HOLDS", "REASON", "MESSAGE"], rows, colour=colour))
+    if report.member_states:
+        rows = [_member(each) for each in report.member_states]
+        parts.append(table(["MEMBER", "STATE", "SINCE", "HEARD", "ROUND TRIP", "CARRIERS"], rows, colour=colour))
     rows = [[i.name, i.mac, "up" if i.carrier else "down", "yes" if i.usable else i.reason] for i in report.interfaces]
     parts.append(table(["INTERFACE", "MAC", "CARRIER", "USED"], rows, colour=colour))
     return "\n\n".join(filter(None, parts))
+
+
+def _member(told: MemberReport) -> list[str]:
+    heard = "" if told.heard is None else f"{told.heard * 1000:.0f} ms ago"
+    trip = "" if told.round_trip is None else f"{told.round_trip:.2f} ms"
+    state = f"{told.state}, drained" if told.drained else told.state
+    return [told.name, state, told.since, heard, trip, ",".join(told.carriers)]
 
 
 def _head(report: Report, *, colour: bool) -> str:

@@ -161,7 +161,7 @@ def test_a_thousand_services_without_addresses_are_told_a_hundred_times_at_most(
 def test_the_line_tells_what_counts() -> None:
     told = fine()
     told.vips = [VipReport("10.0.0.1", "d/s", owner="a"), VipReport("10.0.0.2", "d/t", owner="b")]
-    assert report.line(told) == "a: 2 VIPs, 1 answered here; 2 members; API connected; allocator a"
+    assert report.line(told) == "a: 2 VIPs, 1 answered here; 1 of 2 members alive; API connected; allocator a"
     told.services = [ServiceReport("d", "u", [], "", Reason.NO_FREE_ADDRESS)]
     told.api = ApiReport(server="s", credentials="/k", error="refused")
     told.findings = diagnosis.found(told)
