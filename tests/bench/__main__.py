@@ -15,6 +15,7 @@ from tests.lab.agents import BINARY, CPYTHON
 BENCHES = {
     "service": "a Service on the real control plane: address, announcement, 1,000 of them, CPU, memory",
     "layer2": "ARP round trip beside the kernel's own, a storm, start, memory",
+    "failover": "the owner of a VIP dies, stalls, stops or is drained: how long it is silent; keepalived beside it",
     "responder": "ARP and NDP without a network: time a frame, random frames",
     "decide": "one change among many Services",
 }

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.demo.failures import Failures
 from tests.demo.story import Story
 from tests.demo.telling import Teller
 from tests.lab import net
@@ -65,6 +66,7 @@ def show(lan: Lan, teller: Teller, *, binary: bool, keep: bool) -> int:
                 teller.step("speakerd", f"runs on {names}; {allocator} gives out addresses")
                 story = Story(lan, plane, teller)
                 story.tell()
+                Failures(lan, agents, story.last, teller).tell()
                 teller.figures["secondsUntilTold"] = round(teller.elapsed, 2)
                 if keep:
                     teller.lines("It goes on until Ctrl-C. To look around, as root:", commands(lan, agents, story.last))
