@@ -1,15 +1,21 @@
 """What holds for every test: its folder's mark, time enough for the slow ones, and no skip where all must run."""
 
 import os
+import signal
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-MARKS = {"unit", "fuzz", "lab", "kube", "package"}
+MARKS = {"unit", "fuzz", "sim", "lab", "kube", "package"}
 PATIENCE = {"kube": 600, "package": 900}
 """Seconds a test may take where a first one builds what the others use: a control plane, a Debian tree."""
+
+
+def pytest_configure() -> None:
+    # A shell starts what runs in its background with SIGINT ignored, and all that the tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:

@@ -76,7 +76,7 @@ def connected(service: Machine) -> bool:
 @pytest.mark.usefixtures("address")
 def test_systemctl_status_tells_all(service: Machine) -> None:
     name = service.host.name
-    line = f"{name}: 1 VIPs, 1 answered here; 1 members; API connected; allocator {name}"
+    line = f"{name}: 1 VIPs, 1 answered here; 1 of 1 members alive; API connected; allocator {name}"
     eventually(lambda: line == status_line(service), f"the status line is: {line}")
     text = service.run("systemctl", "status", "--no-pager", "--full", UNIT)
     assert f'Status: "{line}"' in text
