@@ -37,6 +37,8 @@ ENOUGH = 2
 """Members whose claims suffice after a pause; at the start it takes all of them."""
 ASKED_FOR = 0.05
 """Seconds for which what is heard of an address goes to the member that had us ask."""
+PROVEN = 1.0
+"""Seconds before it was alone from which on a host that was heard shows that it hears: then it asked the wire."""
 TWO_BOOTS = 10.0
 """Seconds a node is silent after it was told that another host has its name."""
 STRANGERS = "answered-by-stranger"
@@ -77,6 +79,7 @@ class Mesh:
         self._hosts: dict[int, Host] = {}
         self._asked: dict[bytes, tuple[str, float]] = {}
         self._second_until = 0.0
+        self._alone_since = 0.0
         self._namesake = ""
         self._drained = False
         self._keyed = True
@@ -102,9 +105,15 @@ class Mesh:
         return self.owner.holdings.standby
 
     @property
+    def alone(self) -> bool:
+        """Whether this node hears no other member, or is heard by none."""
+        return self._members.alone_now
+
+    @property
     def quiet(self) -> bool:
-        """Whether no gratuitous frame may go out: alone, while the wire has others that do not answer."""
-        return self._members.alone_now and bool(self._hosts) and not self.owner.takeover.wire_proven(self._members.now)
+        """Whether no gratuitous frame may go out: alone, with hosts on the wire none of which was heard since then."""
+        alone = self._members.alone_now and bool(self._hosts)
+        return alone and self.owner.takeover.proven_at < self._alone_since - PROVEN
 
     @property
     def known(self) -> Mapping[bytes, Claim]:
@@ -204,6 +213,7 @@ class Mesh:
         self._members.now = now
         if not self._members.who(mac):
             self._hosts[index] = Host(index, ip, mac)
+            self.owner.takeover.meet(tuple(self._hosts.values()), now)
 
     def receive(self, envelope: Envelope, now: float) -> list[Effect]:
         """A message from a member; authentic, and to be judged here whether it is new."""
@@ -312,7 +322,7 @@ class Mesh:
         self.myself.digest = self.owner.holdings.table.digest
         alone = self.detector.alone(now)
         if alone != self._members.alone_now:
-            self._members.alone_now = alone
+            self._members.alone_now, self._alone_since = alone, now
             self._note("node.alone" if alone else "node.in-company", self._members.me)
         if self.owner.holdings.changed:
             self.owner.holdings.changed.clear()
@@ -447,7 +457,7 @@ class Mesh:
         macs = frozenset(each.mac for each in self._interfaces)
         fit = not self._drained and not self._second_until and (self._keyed or not self.detector.peers)
         place = Place(ports, macs, bound, fit, bool(self._closed))
-        self.owner.stand(place, tuple(self._hosts.values()), now)
+        self.owner.stand(place, now)
 
     def _two_boots(self, name: str, now: float) -> None:
         self._namesake = name

@@ -33,7 +33,7 @@ class Calm:
 
     def __init__(self, owner: Owner, circle: Circle, now: float) -> None:
         self._holdings, self._handover, self._circle = owner.holdings, owner.handover, circle
-        self._started = now
+        self._started = self._woken = now
         self._interval = 0.075
         self._heirs_at: float | None = None
         self._queue: deque[bytes] = deque()
@@ -76,11 +76,12 @@ class Calm:
     def deadline(self) -> float | None:
         """The next pass, or at once while one is under way."""
         if self._queue:
-            return 0.0
+            return self._woken
         return min((at for at in (self._heirs_at, self._tidy_at) if at is not None), default=None)
 
     def wake(self, now: float) -> list[Effect]:
         """Do a slice of what is due."""
+        self._woken = now
         found: list[Effect] = []
         if self._heirs_at is not None and self._heirs_at <= now and not self._queue:
             self._heirs_at = None

@@ -18,7 +18,6 @@ from speakerd.ownership.holdings import Holdings, Place
 from speakerd.ownership.message import Claims, Consent, Offer, Proposal, Refusal
 from speakerd.ownership.rivals import Rivals
 from speakerd.ownership.takeover import Takeover
-from speakerd.ownership.witness import Host
 
 SLICE = 64
 """VIPs looked at in one turn: 2 ms."""
@@ -45,9 +44,8 @@ class Owner:
         self.takeover.configure(interval, questions, probe)
         self.rivals.configure(interval)
 
-    def stand(self, place: Place, hosts: Collection[Host], now: float) -> None:
-        """Take where this node stands on the network, and who else is there."""
-        self.takeover.meet(hosts)
+    def stand(self, place: Place, now: float) -> None:
+        """Take where this node stands on the network."""
         self.holdings.stand(place, now)
 
     def want(self, changes: Mapping[bytes, Stake | None], now: float) -> None:

@@ -25,8 +25,6 @@ HELD = 3.0
 """Seconds for which a dead owner's MAC that still answers holds the claim, where two members voted."""
 WINNER = 4
 """Intervals the winner of a contest has to claim what the loser withdrew."""
-PROVEN = 5.0
-"""Seconds for which an answer from the wire shows that this node hears there."""
 
 
 class Free(Struct, frozen=True):
@@ -51,7 +49,10 @@ class Death(Struct, frozen=True):
 
 
 class Takeover:
-    """Looks at VIPs that are not served here; `heard` and `answered` are what the wire says."""
+    """Looks at VIPs that are not served here; `heard` and `answered` are what the wire says.
+
+    `proven_at`: when it was last shown that this node hears on its segments.
+    """
 
     def __init__(self, holdings: Holdings, circle: Circle, random: Callable[[], float]) -> None:
         self._holdings, self._circle, self._random = holdings, circle, random
@@ -63,15 +64,15 @@ class Takeover:
         self._born: dict[str, float] = {}
         self._free_since: dict[bytes, float] = {}
         self._others: dict[bytes, Other] = {}
-        self._proven_at = float("-inf")
+        self.proven_at = float("-inf")
 
     def configure(self, interval: float, questions: int, probe_time: float) -> None:
         """Take the settings; times in seconds."""
         self._interval, self._questions, self._probe_time = interval, questions, probe_time
 
-    def meet(self, hosts: Collection[Host]) -> None:
-        """Take who else is on the segments."""
-        self._hosts = hosts
+    def meet(self, hosts: Collection[Host], now: float) -> None:
+        """Take who else is on the segments: one of them just spoke, so this node hears."""
+        self._hosts, self.proven_at = hosts, now
 
     # -- members
 
@@ -268,14 +269,14 @@ class Takeover:
 
     def answered(self, sender: str, now: float) -> None:
         """A member answered a question on a segment."""
-        self._proven_at = now
+        self.proven_at = now
         for each in self._inquiries.values():
             each.answered(sender)
 
     def heard(self, ip: bytes, mac: bytes, now: float) -> None:
         """Somebody spoke for an address."""
         if any((host.ip, host.mac) == (ip, mac) for host in self._hosts):
-            self._proven_at = now
+            self.proven_at = now
         for inquiry in self._inquiries.values():
             inquiry.heard(ip, mac, self._circle.macs(inquiry.suspect), now)
 
@@ -283,7 +284,3 @@ class Takeover:
         """Somebody other than this node answers for an address that may be under question."""
         if ip in self._probes:
             self._probes[ip].other = Other(mac, now)
-
-    def wire_proven(self, now: float) -> bool:
-        """Whether this node was shown lately that it hears on its segments."""
-        return now - self._proven_at <= PROVEN

@@ -208,6 +208,20 @@ def test_a_node_whose_cable_is_out_gives_its_vips_up_and_answers_for_none_when_i
     assert cluster.owner() is not node
 
 
+def test_a_survivor_announces_and_who_is_deaf_among_hosts_that_it_heard_before_does_not() -> None:
+    cluster = Cluster(2)
+    one, other = cluster.nodes
+    assert one.mesh
+    one.mesh.host(1, bytes((10, 0, 0, 9)), STRANGER, one.clock())
+    cluster.run(3.0)
+    other.end()
+    cluster.run(1.0)
+    assert one.mesh.alone
+    assert one.mesh.quiet
+    one.mesh.host(1, bytes((10, 0, 0, 9)), STRANGER, one.clock())
+    assert not one.mesh.quiet
+
+
 def test_without_a_key_a_node_answers_only_where_it_is_alone_in_the_records() -> None:
     cluster = Cluster(2)
     node = cluster.owner()
