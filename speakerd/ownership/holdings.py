@@ -49,6 +49,7 @@ class Holdings:
         self.changed: set[bytes] = set()
         self.counters: Counter[str] = Counter()
         self._fresh: dict[bytes, Claim] = {}
+        self._wanted_at: dict[bytes, float] = {}
         for claim in remembered.values():
             self.table.put(claim, claim.since)
 
@@ -72,8 +73,10 @@ class Holdings:
         for ip, stake in changes.items():
             if stake is None:
                 self.stakes.pop(ip, None)
+                self._wanted_at.pop(ip, None)
             else:
                 self.stakes[ip] = stake
+                self._wanted_at[ip] = now
             self._stand_by(ip, named=stake is not None and self.named(stake))
             self._fit(ip)
             self.agenda.put(ip, now)
@@ -125,12 +128,17 @@ class Holdings:
         return claim
 
     def withdraw(self, ip: bytes, cause: str, now: float) -> None:
-        """Nobody answers for it from now on."""
+        """Nobody answers for it from now on. A VIP that is wanted no more has no previous owner either."""
         claim = self.table.get(ip)
         self.fall_silent(ip)
         if claim and claim.owner == self.me:
-            self.put(Claim(ip, self.table.highest(ip) + 1, "", now, cause, previous=self.me), now)
+            previous = self.me if ip in self.stakes else ""
+            self.put(Claim(ip, self.table.highest(ip) + 1, "", now, cause, previous=previous), now)
         self.agenda.put(ip, now)
+
+    def newly_wanted(self, claim: Claim) -> bool:
+        """Whether what is wanted of a VIP is younger here than `claim`."""
+        return self._wanted_at.get(claim.ip, 0.0) > claim.since
 
     def rise(self, ours: Claim, now: float, **changes: str) -> None:
         """Let a claim of ours be the highest again."""

@@ -23,6 +23,8 @@ REMEMBERED = 10.0
 """Seconds a cluster has run, before a VIP whose remembered owner is not heard goes to the next."""
 HELD = 3.0
 """Seconds for which a dead owner's MAC that still answers holds the claim, where two members voted."""
+STALE = 10.0
+"""Seconds in which a node learns that a VIP is wanted no more, after its owner did: the API may have been away."""
 WINNER = 4
 """Intervals the winner of a contest has to claim what the loser withdrew."""
 
@@ -150,11 +152,15 @@ class Takeover:
         return Free(since, "restored", name, wait=self._awaited(name))
 
     def _nobodys(self, ip: bytes, stake: Stake, claim: Claim | None, now: float) -> Free:
-        """Nobody claims it; one that was withdrawn after a contest is its winner's for a while."""
+        """Nobody claims it; one that was withdrawn after a contest is its winner's for a while.
+
+        One that its owner saw wanted no more is left alone by who may not have seen that yet.
+        """
         since = self._free_since.setdefault(ip, now)
-        if claim:
-            return Free(since + WINNER * self._interval * (claim.cause == "contest-lost"), claim.cause)
-        owner = stake.vip.owner
+        if claim and (claim.previous or not self._holdings.newly_wanted(claim)):
+            left = 0.0 if claim.previous else STALE
+            return Free(since + left + WINNER * self._interval * (claim.cause == "contest-lost"), claim.cause)
+        owner = "" if claim else stake.vip.owner
         return Free(since, "restored" if owner else "first", owner, wait=self._awaited(owner))
 
     def _awaited(self, name: str) -> bool:

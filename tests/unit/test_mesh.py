@@ -222,6 +222,30 @@ def test_a_survivor_announces_and_who_is_deaf_among_hosts_that_it_heard_before_d
     assert not one.mesh.quiet
 
 
+def test_a_vip_that_its_owner_saw_wanted_no_more_is_not_taken_by_who_has_not_seen_that_yet() -> None:
+    cluster = Cluster(3)
+    owner = cluster.owner()
+    assert owner.mesh
+    stake = owner.stakes.pop(IP)
+    owner.mesh.want({IP: None}, owner.clock())
+    owner.do(owner.mesh.wanted(owner.clock()))
+    for _ in range(1000):
+        cluster.world.run(cluster.world.now + 0.005)
+        assert not cluster.answering()
+    for node in cluster.nodes:
+        assert node.mesh
+        node.stakes |= {IP: None}
+        node.mesh.want({IP: None}, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
+        node.stakes |= {IP: stake}
+        node.mesh.want({IP: stake}, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
+    cluster.run(0.5)
+    again = cluster.owner()
+    assert again.mesh
+    assert again.mesh.known[IP].cause == "first"
+
+
 def test_without_a_key_a_node_answers_only_where_it_is_alone_in_the_records() -> None:
     cluster = Cluster(2)
     node = cluster.owner()
