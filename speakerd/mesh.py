@@ -329,7 +329,8 @@ class Mesh:
             self._claims_changed += 1
             self._calm.stir(now)
         effects = [*self._told(found, now), *self._told(self.owner.flush(), now)]
-        self.left = self.owner.holdings.leaving and not self.owner.holdings.serving
+        nothing_to_give = not self.owner.holdings.serving or not self.detector.living()
+        self.left = self.owner.holdings.leaving and nothing_to_give
         return effects
 
     def _told(self, found: Iterable[Effect | Tell | Noted], now: float) -> list[Effect]:

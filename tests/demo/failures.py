@@ -18,7 +18,7 @@ from tests.lab.waiting import eventually, throughout
 BLOCK = "table inet blocked {{\n chain {0} {{\n type filter hook {0} priority 0\n udp dport 7946 drop\n }}\n}}\n"
 SERVED = 50
 """Probes that the client had answered before anything happens."""
-GRACE = 1.0
+GRACE = 0.5
 """Seconds the client and the onlooker look on after it."""
 
 
@@ -97,7 +97,7 @@ class Failures:
         with inside(agent.host.namespace):
             for hook in ("input", "output"):
                 tool("nft", "-f", "-", feed=BLOCK.format(hook))
-        throughout(lambda: owner(self._lan, self._address) == agent.host.name, "the owner stays", 2)
+        throughout(lambda: owner(self._lan, self._address) == agent.host.name, "the owner stays", 1)
         words = eventually(
             lambda: [each for each in agent.status().get("findings", ()) if each["finding"] == "membership-blocked"],
             "the finding is told",

@@ -110,6 +110,14 @@ def test_a_member_that_leaves_hands_over_before_it_falls_silent() -> None:
     assert cluster.owner() is not leaver
 
 
+def test_the_last_of_all_waits_for_nobody_when_it_leaves() -> None:
+    cluster = Cluster(1)
+    (node,) = cluster.nodes
+    assert node.mesh
+    node.do(node.mesh.leave(node.clock()))
+    assert node.mesh.left
+
+
 def test_a_drained_node_keeps_what_nobody_else_can_take() -> None:
     cluster = Cluster(2, scores=(0, None))
     node = cluster.owner()
