@@ -39,11 +39,12 @@ class Solicitation(Struct, frozen=True):
 
 
 class Packet(Struct, frozen=True):
-    """A message of Neighbor Discovery: Ethernet and IPv6 source, IPv6 destination, target, and its options."""
+    """A message of Neighbor Discovery: Ethernet and IPv6 source, IPv6 destination, flags, target, and its options."""
 
     mac: bytes
     source: bytes
     destination: bytes
+    flags: int
     target: bytes
     options: bytes
 
@@ -58,13 +59,19 @@ def decode(frame: bytes) -> Solicitation:
 
 
 def speaker(frame: bytes) -> tuple[bytes, bytes] | None:
-    """(address, MAC) that an advertisement says belong together, or None (RFC 4861 section 7.1.2)."""
+    """(address, MAC) that an advertisement says belong together; None from an invalid one (RFC 4861 section 7.1.2)."""
     try:
         packet = _packet(frame, ADVERTISEMENT)
         mac = _link_address(Reader(packet.options), TARGET_LINK_ADDRESS) or packet.mac
     except DecodeError:
         return None
-    return None if mac[0] & 1 else (packet.target, mac)
+    to_many = packet.destination[0] == MULTICAST
+    return None if mac[0] & 1 or (to_many and packet.flags & SOLICITED) else (packet.target, mac)
+
+
+def is_advertisement(frame: bytes) -> bool:
+    """Whether `frame` may be one: no extension header stands before it, as the kernel's filter has it."""
+    return frame[54:55] == bytes((ADVERTISEMENT,))
 
 
 def _packet(frame: bytes, wanted: int) -> Packet:
@@ -75,12 +82,12 @@ def _packet(frame: bytes, wanted: int) -> Packet:
     if ethertype != ETHERTYPE or start >> 28 != 6 or following != ICMPV6 or hops != HOP_LIMIT:
         raise DecodeError("no neighbor discovery of this link")
     body = reader.take(length)
-    kind, code, _, _, target = Reader(body).unpack(ICMP)
+    kind, code, _, flags, target = Reader(body).unpack(ICMP)
     if kind != wanted or code != 0 or target[0] == MULTICAST or source[0] == MULTICAST:
         raise DecodeError("not about an address, or not by one")
     if checksum(source, destination, body) != 0:
         raise DecodeError("checksum")
-    return Packet(mac, source, destination, target, body[ICMP.size :])
+    return Packet(mac, source, destination, flags, target, body[ICMP.size :])
 
 
 def _link_address(options: Reader, wanted: int) -> bytes:
@@ -112,12 +119,17 @@ def answer(asked: Solicitation, mac: bytes, link_local: bytes) -> bytes:
     return advertisement(asked.target, mac, link_local, SOLICITED | OVERRIDE, asked.source, asked.mac)
 
 
-def question(target: bytes, mac: bytes, link_local: bytes, to: bytes) -> bytes:
-    """A solicitation of `target` (RFC 4861 section 7.2.2), to its group or to the MAC `to` alone."""
+def question(target: bytes, mac: bytes, source: bytes, to: bytes) -> bytes:
+    """A solicitation of `target` (RFC 4861 section 7.2.2), to its group or to the MAC `to` alone.
+
+    Without a source it names none and goes to the group, whatever its frame does (section 7.1.1); all nodes are told.
+    """
     group = solicited_node(target)
-    destination = target if to else group
-    body = ICMP.pack(SOLICITATION, 0, 0, 0, target) + bytes((SOURCE_LINK_ADDRESS, 1)) + mac
-    return _framed(body, link_local, destination, mac, to or multicast_mac(group))
+    body = ICMP.pack(SOLICITATION, 0, 0, 0, target)
+    if source == UNSPECIFIED:
+        return _framed(body, source, group, mac, to or multicast_mac(group))
+    body += bytes((SOURCE_LINK_ADDRESS, 1)) + mac
+    return _framed(body, source, target if to else group, mac, to or multicast_mac(group))
 
 
 def announcement(target: bytes, mac: bytes, link_local: bytes) -> bytes:

@@ -1,9 +1,10 @@
 """Layer 2 as the announcer holds it: the responder core, its sockets, filters and groups, kept in line."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
-from speakerd.layer2 import filter as bpf
 from speakerd.layer2.responder import Drop, Responder, Send, Spoken
+from speakerd.layer2.sieve import Sieve
 from speakerd.layer2.transport import ETH_P_ARP, ETH_P_IPV6, Groups, Wire
 from speakerd.model import Counters, Interface, Layer2Settings
 
@@ -11,7 +12,7 @@ from speakerd.model import Counters, Interface, Layer2Settings
 class Layer2:
     """A part: `apply` takes the whole wish. `register` and `unregister` are the engine's.
 
-    `hear` is told what other stations say of addresses.
+    `hear` is told what other stations say of VIPs, and whatever they reply to us alone.
     """
 
     def __init__(
@@ -25,50 +26,51 @@ class Layer2:
         self._hear = hear
         self._arp = Wire(ETH_P_ARP, self._core.receive_arp, register, unregister, self._heard)
         self._ndp = Wire(ETH_P_IPV6, self._core.receive_ndp, register, unregister, self._heard)
+        self._sieve = Sieve()
         self._groups = Groups()
         self._groups_at = 0.0
-        self._vips: tuple[frozenset[bytes], frozenset[bytes]] = (frozenset(), frozenset())
+        self._known: AbstractSet[bytes] = frozenset()
+        self._ipv6: frozenset[bytes] = frozenset()
 
     def apply(
         self,
         interfaces: tuple[Interface, ...],
         vips: Mapping[bytes, tuple[str, ...]],
-        standby: Collection[bytes],
+        standby: AbstractSet[bytes],
         settings: Layer2Settings,
         now: float,
         *,
         quiet: bool = False,
     ) -> None:
-        """Answer for `vips` from now on; be ready, sockets and groups in place, for those on `standby`.
+        """Answer for `vips` (-> names of interfaces, none: all usable ones) from now on.
 
-        While `quiet` nothing is announced.
+        Be ready, sockets and groups in place, for those on `standby`. While `quiet` nothing is announced.
         """
         present = frozenset(each.index for each in interfaces)
         usable = {each.index: each.name for each in interfaces if each.usable}
-        groups = [ip for ip in standby if len(ip) == 16]
-        self._filter(vips, standby)
-        self._arp.listen(usable if len(groups) < len(standby) else {}, present)
-        self._ndp.listen(usable if groups else {}, present)
-        self._send(self._core.apply(interfaces, vips, settings.rate, settings.refresh, now, quiet=quiet))
-        self._groups.ask(usable, groups)
+        self._sieve.apply(vips.keys(), standby, now)
+        self._let_through()
+        if self._known is not self._sieve.known:
+            self._known = self._sieve.known
+            self._ipv6 = frozenset(ip for ip in self._known if len(ip) == 16)
+        self._arp.listen(usable, present)
+        self._ndp.listen(usable, present)
+        rate, refresh = settings.rate, settings.refresh
+        self._send(self._core.apply(interfaces, vips, rate, refresh, now, quiet=quiet, standby=self._known))
+        self._groups.ask(usable, self._ipv6)
         self._groups_at = now
 
-    def _filter(self, vips: Collection[bytes], standby: Collection[bytes]) -> None:
-        """Have the kernel pass on what asks for one of `vips`, and what others say of these and of those on standby."""
-        now = frozenset(vips), frozenset(standby).union(vips)
-        if now == self._vips:
-            return
-        self._vips = now
-        (asked4, asked6), (spoken4, spoken6) = (_by_family(each) for each in now)
-        self._arp.let_through(bpf.encoded(bpf.arp(bpf.merged(asked4), bpf.merged(spoken4))))
-        self._ndp.let_through(bpf.encoded(bpf.ndp(asked6, spoken6)))
+    def _let_through(self) -> None:
+        """Have the kernel pass on what the sieve says; a filter is replaced in one step, and no frame is lost by it."""
+        self._arp.let_through(self._sieve.arp)
+        self._ndp.let_through(self._sieve.ndp)
 
     def announce(self, ip: bytes, now: float) -> None:
-        """Announce one of ours again, at once."""
+        """Announce one of ours again, at once, on all its interfaces, before what else waits to be announced."""
         self._send(self._core.announce(ip, now))
 
     def ask(self, index: int, ip: bytes, to: bytes) -> None:
-        """Ask the wire who has `ip`: the MAC `to`, or everybody."""
+        """Ask the wire on interface `index` who has `ip`: the MAC `to`, or everybody (b"")."""
         self._send(self._core.ask(index, ip, to))
 
     def _heard(self, now: float) -> None:
@@ -76,12 +78,15 @@ class Layer2:
             self._hear(each, now)
 
     def deadline(self) -> float | None:
-        """When something is due to be announced, or at once while groups are left to join."""
-        return self._groups_at if self._groups.pending else self._core.deadline()
+        """When something is due to be announced or filtered, or at once while groups are left to join."""
+        due = (self._groups_at if self._groups.pending else None, self._sieve.deadline(), self._core.deadline())
+        return min((at for at in due if at is not None), default=None)
 
     def wake(self, now: float) -> None:
-        """Announce what is due, and join a slice of the groups."""
+        """Announce what is due, make the filters exact in time, and join a slice of the groups."""
         self._send(self._core.wake(now))
+        self._sieve.wake(now)
+        self._let_through()
         self._groups.work()
         self._groups_at = now
 
@@ -99,9 +104,3 @@ class Layer2:
         for each in frames:
             wire = self._arp if each.frame[12:14] == b"\x08\x06" else self._ndp
             wire.send(each.index, each.frame)
-
-
-def _by_family(ips: Collection[bytes]) -> tuple[list[int], list[int]]:
-    """IPv4 and IPv6 addresses as numbers."""
-    ipv4, ipv6 = ([int.from_bytes(ip) for ip in ips if len(ip) == size] for size in (4, 16))
-    return ipv4, ipv6

@@ -92,6 +92,11 @@ class Schedule:
         self._first[pair] = None
         self._circle[pair] = Form.REQUEST
 
+    def again(self, pair: Pair) -> None:
+        """Announce `pair` anew, before all others that wait: somebody else spoke for it."""
+        self.add(pair)
+        self._first.move_to_end(pair, last=False)
+
     def drop(self, pair: Pair) -> None:
         """Announce `pair` no more."""
         self._first.pop(pair, None)

@@ -65,7 +65,7 @@ class Wire:
             attach(self._sockets[index], self._nothing)
         for index in names.keys() & self._deaf:
             self._deaf.remove(index)
-            attach(self._sockets[index], self._program)
+            attach(self._sockets[index], self._filter(index))
         for index in names.keys() - self._sockets.keys():
             self._open(index, names[index])
 
@@ -74,7 +74,10 @@ class Wire:
         if program != self._program:
             self._program = program
             for index in self._sockets.keys() - self._deaf:
-                attach(self._sockets[index], program)
+                attach(self._sockets[index], self._filter(index))
+
+    def _filter(self, index: int) -> bytes:
+        return bpf.encoded(bpf.only_from(index)) + self._program
 
     def send(self, index: int, frame: bytes) -> None:
         """Send, or lose what an interface that is going down would lose anyway."""
@@ -83,7 +86,7 @@ class Wire:
                 end.send(frame)
 
     def _open(self, index: int, name: str) -> None:
-        end = packet_socket(name, self._protocol, self._program, QUEUE_BYTES)
+        end = packet_socket(name, self._protocol, self._filter(index), QUEUE_BYTES)
         if end is None:
             return
         self._sockets[index] = end

@@ -1,6 +1,6 @@
 """An interpreter of classic BPF (linux/filter.h), as far as our filters go: what the kernel would do with a frame."""
 
-from struct import unpack_from
+from struct import iter_unpack, unpack_from
 
 from msgspec import Struct
 
@@ -8,10 +8,11 @@ from speakerd.layer2 import filter as bpf
 
 
 class Meta(Struct, frozen=True):
-    """What the kernel knows beside the bytes: packet type (0 to us, 1 to all, 2 a group) and VLAN tag."""
+    """What the kernel knows beside the bytes: packet type (0 to us, 1 to all, 2 a group), VLAN tag, interface."""
 
     packet_type: int = 1
     vlan: int = 0
+    interface: int = 1
 
 
 BROADCAST = Meta()
@@ -39,6 +40,8 @@ def accepts(program: bpf.Program, frame: bytes, meta: Meta = BROADCAST) -> bool:
                 at += true if accumulator >= value else false
             case _ if value == bpf.PACKET_TYPE:
                 accumulator = meta.packet_type
+            case _ if value == bpf.INTERFACE:
+                accumulator = meta.interface
             case _ if value == bpf.VLAN_TAG:
                 accumulator = meta.vlan
             case _:
@@ -47,3 +50,8 @@ def accepts(program: bpf.Program, frame: bytes, meta: Meta = BROADCAST) -> bool:
                     return False
                 (accumulator,) = unpack_from(form, frame, value)
     raise AssertionError("a filter without end")
+
+
+def decoded(program: bytes) -> bpf.Program:
+    """The instructions of struct sock_filter[]."""
+    return list(iter_unpack("=HBBI", program))

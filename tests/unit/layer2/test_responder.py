@@ -215,6 +215,48 @@ def test_a_vip_on_named_interfaces_is_answered_on_these_alone() -> None:
     assert {each.index for each in node.first} == {3}
 
 
+def test_a_vip_that_moves_to_another_interface_is_announced_and_answered_there_alone() -> None:
+    node = Node(VIP, interfaces=(ETH0, ETH1), names=("eth0",))
+    assert {each.index for each in node.apply(VIP, now=1.0, names=("eth1",))} == {3}
+    assert node.core.receive_arp(2, who_has(VIP)) is None
+    assert node.core.receive_arp(3, who_has(VIP)) is not None
+    assert {each.index for _, each in node.until(200.0)} == {3}
+
+
+def test_an_interface_that_gets_the_name_a_vip_wants_answers_for_it() -> None:
+    node = Node(VIP, interfaces=(ETH0,), names=("lan",))
+    assert node.first == []
+    node.interfaces = (Interface(2, "lan", mac=OURS, usable=True),)
+    assert len(node.apply(VIP, now=1.0, names=("lan",))) == 2
+    node.interfaces = (ETH0,)
+    node.apply(VIP, now=2.0, names=("lan",))
+    assert node.core.receive_arp(2, who_has(VIP)) is None
+
+
+PORTS = {2: ETH0, 3: ETH1}
+ADDRESSES = (VIP, VIP6, "10.0.0.2")
+WISHES = st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from([(), ("eth0",), ("eth1",)]))
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from(list(PORTS))), WISHES), max_size=8))
+def test_whatever_came_before_exactly_the_last_wish_is_answered(
+    changes: list[tuple[set[int], dict[str, tuple[str, ...]]]],
+) -> None:
+    core = Responder(lambda: 0.5)
+    for number, (indexes, wish) in enumerate(changes):
+        usable = tuple(PORTS[index] for index in sorted(indexes))
+        core.apply(usable, {packed(vip): names for vip, names in wish.items()}, 1000, 60.0, float(number))
+        wanted = {(i, vip) for i in indexes for vip, names in wish.items() if not names or PORTS[i].name in names}
+        assert {(i, vip) for i in PORTS for vip in ADDRESSES if _answers(core, i, vip)} == wanted
+        assert core.counters.keys() == {packed(vip) for vip in wish}
+
+
+def _answers(core: Responder, index: int, vip: str) -> bool:
+    if ":" in vip:
+        return core.receive_ndp(index, solicitation(vip)) is not None
+    return core.receive_arp(index, who_has(vip)) is not None
+
+
 def test_a_withdrawn_vip_is_silent_at_once_and_says_nothing_in_leaving() -> None:
     node = Node(VIP, "10.0.0.2")
     assert node.apply("10.0.0.2", now=0.5) == []
