@@ -40,7 +40,7 @@ REPORT_PAUSE = 0.1
 class Announcer:
     """Takes Wanted from the link, lets the mesh decide which VIPs are ours, has layer 2 do that, shows what it sees."""
 
-    def __init__(self, ends: Ends, engine: Engine, facts: Facts, boot: int) -> None:
+    def __init__(self, ends: Ends, engine: Engine, facts: Facts, boot: int, rest: float) -> None:
         now = time.monotonic()
         self._bell, self._pulse = ends.bell, ends.pulse
         self._wanted = WantedReader(ends)
@@ -48,7 +48,7 @@ class Announcer:
         self._engine = engine
         resume = boot_time() - ends.pulse.last() < RESUME
         remembered = SightReader(ends.out).observed().claims
-        self._mesh = Mesh(boot, random.random, remembered, now, resume=resume)
+        self._mesh = Mesh(boot, random.random, remembered, now, resume=resume, rest=rest)
         detector = self._mesh.detector
         self._mail = Mail(
             boot, engine.register, engine.unregister, self._received, detector.takes, detector.heard_by_udp
@@ -234,8 +234,11 @@ class Beat:
             self._report.send(b"beat")
 
 
-def run(ends: Ends, report: socket.socket, parent: int, restarts: int, boot: int) -> None:
-    """The process, from the fork to SIGTERM; the supervisor's end closing ends it too."""
+def run(ends: Ends, report: socket.socket, parent: int, restarts: int, boot: int, rest: float) -> None:
+    """The process, from the fork to SIGTERM; the supervisor's end closing ends it too.
+
+    `rest`: seconds for which it answers for as little as it can, since it died again and again.
+    """
     privileges.die_with(parent)
     privileges.call_it("announcer")
     gc.disable()
@@ -256,7 +259,7 @@ def run(ends: Ends, report: socket.socket, parent: int, restarts: int, boot: int
     report.setblocking(False)
     engine.register(report.fileno(), lambda _: engine.stop())
     engine.add(Beat(report))
-    announcer = Announcer(ends, engine, facts, boot)
+    announcer = Announcer(ends, engine, facts, boot, rest)
     _on_signal(engine, announcer.leave)
     announcer.start()
     engine.run()

@@ -7,6 +7,9 @@ from speakerd.membership.heartbeat import Phase
 from speakerd.membership.peer import HERE, State
 from speakerd.model import MemberSeen
 
+BLOCKED_FOR = 3.0
+"""Seconds a carrier does not work until it counts as blocked, not as weather."""
+
 
 class Myself:
     """What heartbeats tell of this node."""
@@ -113,7 +116,8 @@ class Members:
     def blocked(self, now: float) -> dict[str, str]:
         """Carriers that are blocked to members which the other one reaches, by the word of the finding."""
         peers = [peer for peer in self.detector.peers.values() if peer.state in HERE]
-        udp = [peer.name for peer in peers if not peer.udp_works(self.me, now) and peer.frames_work(self.me, now)]
-        frames = [peer.name for peer in peers if peer.udp_works(self.me, now) and not peer.frames_work(self.me, now)]
+        long_ago = now - BLOCKED_FOR
+        udp = [peer.name for peer in peers if peer.worked_udp < long_ago < peer.worked_frames]
+        frames = [peer.name for peer in peers if peer.worked_frames < long_ago < peer.worked_udp]
         found = {"membership-blocked": udp, "ethernet-carrier-blocked": frames}
         return {word: ", ".join(sorted(names)) for word, names in found.items() if names}

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from ipaddress import ip_address
 
 from speakerd.chronicle import Chronicle
+from speakerd.hold import Hold
 from speakerd.kinds import BODIES, KINDS
 from speakerd.members import Members, Myself
 from speakerd.membership import effects as membership
@@ -27,28 +28,23 @@ from speakerd.ownership.owner import Owner
 from speakerd.ownership.witness import Host
 from speakerd.wire import DecodeError
 
-START = 1.0
-"""Seconds a node waits at most for the claims of all recorded members before it claims anything."""
-COMPARE = 0.1
-"""Seconds a node that stood still, or was cut off, is silent at most until others have told their claims."""
-SILENT_LINK = 1.0
-"""Seconds an interface whose carrier is back waits at most for a first frame."""
-ENOUGH = 2
-"""Members whose claims suffice after a pause; at the start it takes all of them."""
 ASKED_FOR = 0.05
 """Seconds for which what is heard of an address goes to the member that had us ask."""
 PROVEN = 1.0
 """Seconds before it was alone from which on a host that was heard shows that it hears: then it asked the wire."""
 TWO_BOOTS = 10.0
 """Seconds a node is silent after it was told that another host has its name."""
-STRANGERS = "answered-by-stranger"
+NAMESAKE, CRASHES, STRANGERS = "two-boots-of-one-name", "announcer-crash-loop", "answered-by-stranger"
 EVERYTHING = b"\xff" * (message.BUCKETS // 8)
 
 Effect = Post | AskWire | Announce
 
 
 class Mesh:
-    """`boot`: of this host; `resume`: an announcer died a moment ago, and this one answers at once in its place."""
+    """`boot`: of this host; `resume`: an announcer died a moment ago, and this one answers at once in its place.
+
+    `rest`: seconds for which it hands over what it has and takes nothing, since announcers died again and again.
+    """
 
     def __init__(
         self,
@@ -58,6 +54,7 @@ class Mesh:
         now: float,
         *,
         resume: bool = False,
+        rest: float = 0.0,
     ) -> None:
         self.myself = Myself()
         self._members = members = Members(self.myself, now)
@@ -65,20 +62,16 @@ class Mesh:
         self._calm = Calm(self.owner, members, now)
         self.detector = Detector(boot, random, self.myself, self.owner.heirs_of, now)
         members.detector = self.detector
-        self._restarted = any(claim.boot == boot for claim in remembered.values())
-        self._start = 0.0 if resume else COMPARE if self._restarted else START
-        self._holding = True
-        self._hold_until: float | None = None
-        self._everybody = not self._restarted
-        self._compared: set[str] = set()
+        self._hold = Hold(restarted=any(claim.boot == boot for claim in remembered.values()), resume=resume)
         self._returned: set[str] = set()
-        self._closed: dict[int, float] = {}
+        self._unfit: dict[str, tuple[str, float]] = {}
+        if rest:
+            self._unfit[CRASHES] = ("it died three times in a minute", now + rest)
         self._interfaces: tuple[Interface, ...] = ()
         self._usable: frozenset[int] = frozenset()
         self._pull_at = 0.0
         self._hosts: dict[int, Host] = {}
         self._asked: dict[bytes, tuple[str, float]] = {}
-        self._second_until = 0.0
         self._alone_since = 0.0
         self._namesake = ""
         self._drained = False
@@ -92,12 +85,12 @@ class Mesh:
     @property
     def mine(self) -> Mapping[bytes, tuple[str, ...]]:
         """VIPs answered for now."""
-        return {} if self._holding else self.owner.holdings.mine
+        return {} if self._hold.active else self.owner.holdings.mine
 
     @property
     def revision(self) -> tuple[int, bool, bool]:
         """Another one whenever `mine`, `standby` or `quiet` may be."""
-        return self.owner.holdings.revision, self._holding, self.quiet
+        return self.owner.holdings.revision, self._hold.active, self.quiet
 
     @property
     def standby(self) -> AbstractSet[bytes]:
@@ -137,7 +130,8 @@ class Mesh:
 
     def conditions(self, now: float) -> dict[str, str]:
         """What stands in the way, by the word of its finding, with its detail."""
-        found = {"two-boots-of-one-name": self._namesake} if self._namesake else {}
+        found = {NAMESAKE: self._namesake} if self._namesake else {}
+        found |= {word: detail for word, (detail, _) in self._unfit.items()}
         if not self._keyed and self.detector.peers:
             found["no-mesh-key"] = "no key for the members' messages"
         if self._members.alone_now:
@@ -186,8 +180,7 @@ class Mesh:
     def wanted(self, now: float) -> list[Effect]:
         """A revision of Wanted is in: act on it."""
         self._members.now = now
-        if self._holding and self._hold_until is None:
-            self._hold_until = now + (self._start if self.detector.peers else 0.0)
+        self._hold.wanted(now, in_company=bool(self.detector.peers))
         self._calm.stir(now)
         return self._done(self.owner.wake(now), now)
 
@@ -195,17 +188,14 @@ class Mesh:
         """Take the links of this host. One whose carrier is back waits until claims are compared."""
         self._members.now = now
         usable = frozenset(each.index for each in interfaces if each.usable)
-        for index in usable - self._usable:
-            if not self._holding and self.detector.peers:
-                self._closed[index] = now + SILENT_LINK
-                self._compared.clear()
-        for index in self._closed.keys() - usable:
-            del self._closed[index]
-        if not self._holding and not self._closed:
+        if not self._hold.active and self.detector.peers:
+            self._hold.came(usable - self._usable, now)
+        self._hold.went(self._hold.closed - usable)
+        if not self._hold.active and not self._hold.closed:
             self.owner.rivals.yields = not usable
         self._interfaces, self._usable = interfaces, usable
         self._stand(now)
-        found = self._pull_all(now) if self._closed else []
+        found = self._pull_all(now) if self._hold.closed else []
         return self._done([*found, *self.owner.wake(now)], now)
 
     def host(self, index: int, ip: bytes, mac: bytes, now: float) -> None:
@@ -223,7 +213,7 @@ class Mesh:
         try:
             found += self._carry_out(self.detector.receive(envelope, now), now)
             if fresh and envelope.carrier is Carrier.ETHERNET:
-                self._frame_came(envelope.index, now)
+                self._hold.frame_came(envelope.index, now)
             if fresh and envelope.kind >= Kind.CLAIMS:
                 found += self._received(envelope, now)
         except DecodeError:
@@ -276,7 +266,8 @@ class Mesh:
         self.detector.gap(now)
         if not self.detector.peers or self.myself.phase is Phase.STARTING:
             return self._done([], now)
-        self._hold(now + COMPARE)
+        self._hold.paused(now)
+        self.owner.may_claim, self.owner.rivals.yields = False, True
         self._note("node.paused", self._members.me, f"{seconds:.3f} s")
         return self._done(self._pull_all(now), now)
 
@@ -293,25 +284,21 @@ class Mesh:
 
     def deadline(self) -> float | None:
         """When to call `wake`."""
-        due = [self.detector.deadline(), self.owner.deadline(), *self._closed.values()]
-        due.append(self._hold_until if self._holding else self._calm.deadline())
-        if self._second_until:
-            due.append(self._second_until)
+        due = [self.detector.deadline(), self.owner.deadline(), *self._hold.deadlines()]
+        due += [until for _, until in self._unfit.values()]
+        if not self._hold.active:
+            due.append(self._calm.deadline())
         return min((at for at in due if at is not None), default=None)
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due."""
         self._members.now = now
         found = self._carry_out(self.detector.wake(now), now)
-        if self._holding and self._hold_until is not None and self._hold_until <= now:
-            self._release(now)
-        for index in [index for index, until in self._closed.items() if until <= now]:
-            self._open(index, now)
-        if self._second_until and self._second_until <= now:
-            self._second_until = 0.0
-            self._namesake = ""
+        self._end_silence(now)
+        for word in [word for word, (_, until) in self._unfit.items() if until <= now]:
+            del self._unfit[word]
             self._stand(now)
-        if not self._holding:
+        if not self._hold.active:
             found += self._told(self._calm.wake(now), now)
         return self._done([*found, *self._told(self.owner.wake(now), now)], now)
 
@@ -375,7 +362,7 @@ class Mesh:
         if after is State.DEAD:
             peer = self.detector.peers.get(name)
             self.owner.takeover.died(name, now, silent=now - peer.heard if peer else 0.0, proven=change.proven)
-            self._compared.discard(name)
+            self._hold.lost(name)
             self._calm.left(name, now)
             self._calm.members_changed(now)
             return self._told(self.owner.wake(now), now)
@@ -400,15 +387,8 @@ class Mesh:
 
     def _compare(self, name: str, now: float) -> list[Effect]:
         """The claims of `name` are known now. One that was lost may have announced what is ours meanwhile."""
-        self._compared.add(name)
-        living = len(self.detector.living())
-        enough = len(self._compared) >= min(ENOUGH, max(1, living))
-        all_told = self._compared >= self.detector.peers.keys()
-        if self._holding and self._hold_until is not None and (all_told or (enough and not self._everybody)):
-            self._release(now)
-        if enough:
-            for index in list(self._closed):
-                self._open(index, now)
+        self._hold.compared(name, len(self.detector.living()), self.detector.peers.keys(), now)
+        self._end_silence(now)
         if name not in self._returned:
             return []
         self._returned.discard(name)
@@ -419,53 +399,42 @@ class Mesh:
         posts = [self.detector.post(name, Kind.PULL, body, now, both=True) for name in self.detector.living()]
         return [post for some in posts for post in some]
 
-    def _hold(self, until: float) -> None:
-        """Answer for nothing until claims are compared."""
-        self._holding, self._everybody, self._hold_until = True, False, until
-        self._compared.clear()
-        self.owner.may_claim, self.owner.rivals.yields = False, True
-
-    def _release(self, now: float) -> None:
-        self._holding, self._everybody = False, False
-        self.owner.may_claim, self.owner.rivals.yields = True, False
-        if self.myself.phase is Phase.STARTING:
-            self.myself.phase = Phase.RUNNING
-            self.detector.beat_soon(now)
-        self.owner.holdings.resume(now)
-        self._calm.stir(now)
-
-    def _frame_came(self, index: int, now: float) -> None:
-        """The first frame on an interface that was cut off: from here on claims are compared."""
-        if index in self._closed:
-            self._closed[index] = min(self._closed[index], now + COMPARE)
-
-    def _open(self, index: int, now: float) -> None:
-        del self._closed[index]
-        self.owner.rivals.yields = bool(self._closed)
-        self._stand(now)
-        self.owner.holdings.look_at_all(now)
+    def _end_silence(self, now: float) -> None:
+        """Answer again, altogether or on some interfaces, if it is time."""
+        if self._hold.over(now):
+            self.owner.may_claim, self.owner.rivals.yields = True, False
+            if self.myself.phase is Phase.STARTING:
+                self.myself.phase = Phase.RUNNING
+                self.detector.beat_soon(now)
+            self.owner.holdings.resume(now)
+            self._calm.stir(now)
+        if self._hold.opened(now):
+            self.owner.rivals.yields = bool(self._hold.closed)
+            self._stand(now)
+            self.owner.holdings.look_at_all(now)
 
     def _stand(self, now: float) -> None:
         """Tell ownership where this node stands."""
         usable = [each for each in self._interfaces if each.usable]
-        ports = {each.name: each.index for each in usable if each.index not in self._closed}
+        ports = {each.name: each.index for each in usable if each.index not in self._hold.closed}
         self.myself.segments = tuple(each.index for each in usable)
         self.myself.macs = tuple(dict.fromkeys(each.mac for each in usable))
         self.myself.able = bool(ports)
-        self.myself.drained = self._drained
+        self.myself.drained = self._drained or CRASHES in self._unfit
         texts = [text for each in self._interfaces for text in (*each.ipv4, *each.ipv6)]
         bound = frozenset(ip_address(text.partition("%")[0]).packed for text in texts)
         macs = frozenset(each.mac for each in self._interfaces)
-        fit = not self._drained and not self._second_until and (self._keyed or not self.detector.peers)
-        place = Place(ports, macs, bound, fit, bool(self._closed))
+        fit = not self._drained and not self._unfit and (self._keyed or not self.detector.peers)
+        place = Place(ports, macs, bound, fit, bool(self._hold.closed))
         self.owner.stand(place, now)
 
     def _two_boots(self, name: str, now: float) -> None:
-        self._namesake = name
         self._note("member.two-boots", name)
         if name == self._members.me:
-            self._second_until = now + TWO_BOOTS
+            self._unfit[NAMESAKE] = (name, now + TWO_BOOTS)
             self._stand(now)
+        else:
+            self._namesake = name
 
     def _note(self, word: str, subject: str, detail: str = "") -> None:
         self._chronicle.note(self._members.now, word, subject, detail)

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,8 @@ BACKOFF = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before the n-th restart of a series; the first is at once."""
 SILENCE = {"announcer": 15.0, "controller": 60.0}
 """Seconds without a sign of life until a child counts as hung: three beats, and a list of 100,000 objects."""
+DEATHS, DEATHS_WITHIN, REST = 3, 60.0, 300.0
+"""An announcer that dies so often within so many seconds answers for nothing for REST seconds: others do it better."""
 GOODBYE = 5.0
 """Seconds the children have to end."""
 REPORT_BYTES = 4096
@@ -49,6 +52,8 @@ class Child:
         self.restarts = 0
         self.series = -1
         self.due: float | None = 0.0
+        self.rest_until = 0.0
+        self._deaths: deque[float] = deque(maxlen=DEATHS)
 
     def start(self, now: float, others: list["Child"]) -> None:
         """Fork it."""
@@ -69,6 +74,9 @@ class Child:
             self.report.close()
         self.series = 0 if now - self.started > STEADY else self.series + 1
         self.restarts += 1
+        self._deaths.append(now)
+        if len(self._deaths) == DEATHS and now - self._deaths[0] <= DEATHS_WITHIN:
+            self.rest_until = now + REST
         self.pid, self.report = 0, None
         self.due = now + BACKOFF[min(self.series, len(BACKOFF) - 1)]
 
@@ -253,9 +261,10 @@ def supervise(controller: Run, link: Link, output: Output) -> None:
     boot = int.from_bytes(os.urandom(8)) >> 1  # of this life of the host: announcers started again keep it
 
     def announce(report: socket.socket, parent: int, restarts: int) -> None:
-        announcer.run(link.announcer(), report, parent, restarts, boot)
+        rest = max(0.0, answering.rest_until - time.monotonic())
+        announcer.run(link.announcer(), report, parent, restarts, boot, rest)
 
-    children = [Child("controller", controller), Child("announcer", announce)]
+    answering = Child("announcer", announce)
     notifier = Notifier(os.environ)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         os.environ.pop(name, None)
@@ -263,4 +272,4 @@ def supervise(controller: Run, link: Link, output: Output) -> None:
     privileges.keep_only(privileges.SUPERVISOR)
     gc.collect()
     gc.freeze()
-    Supervisor(children, notifier, output).run()
+    Supervisor([Child("controller", controller), answering], notifier, output).run()

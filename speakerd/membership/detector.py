@@ -208,6 +208,7 @@ class Detector:
     def _told(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
         beat = heartbeat.decode(envelope.body, Heartbeat)
         peer.tell(beat)
+        peer.note_ways(self._me, now)
         if beat.echo and envelope.received:
             peer.round_trip = max(0, envelope.received - beat.echo - beat.echo_age) / 1e6
         found = self._turn_to(peer, PHASES[beat.phase], now)

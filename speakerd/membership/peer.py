@@ -53,6 +53,7 @@ class Peer:
         self.sequences: dict[tuple[Carrier, int], int] = {}
         self.heard_udp = 0.0
         self.heard_frames: dict[int, float] = {}
+        self.worked_udp = self.worked_frames = now
         self.beat: Heartbeat | None = None
         self.udp: frozenset[bytes] = frozenset()
         self.frames: frozenset[bytes] = frozenset()
@@ -122,6 +123,13 @@ class Peer:
         if before is None or (before.udp, before.frames) != (beat.udp, beat.frames):
             self.udp, self.frames = listed(beat.udp), listed(beat.frames)
 
+    def note_ways(self, me: str, now: float) -> None:
+        """Remember which carriers work both ways now."""
+        if self.udp_works(me, now):
+            self.worked_udp = now
+        if self.frames_work(me, now):
+            self.worked_frames = now
+
     def live_anew(self, boot: int, now: float) -> None:
         """Another life of this member, proven: what was known of the old one is of no use."""
         if self.boot:
@@ -132,6 +140,7 @@ class Peer:
         self.heard_frames.clear()
         self.votes.clear()
         self.heard_udp = 0.0
+        self.worked_udp = self.worked_frames = now
         self.beat = None
         self.udp = self.frames = frozenset()
         self._stalls.clear()

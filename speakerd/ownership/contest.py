@@ -18,15 +18,18 @@ class Standing(Struct, frozen=True):
     yields: bool = False
 
 
-def wins(ours: Standing, theirs: Standing) -> bool:
-    """Whether ours stays: who yields loses; else the larger side, who served unbroken, or a hash decides."""
-    return _weight(ours) > _weight(theirs)
+def wins(ours: Standing, theirs: Standing, rank_by: bytes) -> bool:
+    """Whether ours stays: who yields loses; else the larger side, who served unbroken, or a hash decides.
+
+    `rank_by`: the first address of the VIP's Service, so that all addresses of one go the same way.
+    """
+    return _weight(ours, rank_by) > _weight(theirs, rank_by)
 
 
-def _weight(standing: Standing) -> tuple[bool, int, bool, bytes]:
+def _weight(standing: Standing, rank_by: bytes) -> tuple[bool, int, bool, bytes]:
     claim = standing.claim
-    return not standing.yields, standing.side, claim.cause not in BY_SILENCE, _hash(claim)
+    return not standing.yields, standing.side, claim.cause not in BY_SILENCE, _hash(claim, rank_by)
 
 
-def _hash(claim: Claim) -> bytes:
-    return sha256(claim.ip + claim.boot.to_bytes(8) + claim.owner.encode()).digest()
+def _hash(claim: Claim, rank_by: bytes) -> bytes:
+    return sha256(rank_by + claim.boot.to_bytes(8) + claim.owner.encode()).digest()

@@ -5,7 +5,7 @@ A core. The successor answers before the old owner falls silent, so that no ques
 
 from collections.abc import Iterable
 
-from speakerd.model import Claim, Stake
+from speakerd.model import READY, Candidate, Claim, Stake
 from speakerd.ownership import heirs, message
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell
@@ -30,8 +30,26 @@ class Handover:
         cause = self._cause_to_go(stake)
         if cause:
             self.move(ip, cause, now)
+        elif self._readier(stake):
+            self._move_to_readier(ip, stake, now)
         elif self._moves.stands(ip, now) is None:
             self._moves.drop(ip)
+
+    def _readier(self, stake: Stake) -> list[Candidate]:
+        """Nodes with a ready endpoint, where ours are ending: one of them answers at once, not when all is calm."""
+        if any(each.node == self._holdings.me and each.score >= READY for each in stake.candidates):
+            return []
+        return [each for each in stake.candidates if each.score >= READY and self._circle.ready(each.node)]
+
+    def _move_to_readier(self, ip: bytes, stake: Stake, now: float) -> None:
+        tried = self._moves.tried(ip, "not-candidate")
+        left = [each for each in self._readier(stake) if each.node not in tried]
+        to = heirs.choose(stake.vip.rank_by, left, self.loads(), self.bound())
+        if to or self._moves.stands(ip, now) is not None:
+            self.move(ip, "not-candidate", now, to)
+        else:
+            self._moves.drop(ip)
+            self._holdings.agenda.put(ip, now + AGAIN)
 
     def _cause_to_go(self, stake: Stake) -> str:
         """Why a VIP must not stay here, or nothing."""

@@ -124,7 +124,7 @@ class Owner:
         ours = mac in self.holdings.place.macs
         if ours and (not by or ip in self.holdings.place.bound):
             return []
-        self.takeover.taken(ip, mac, now)
+        self.takeover.taken(ip, mac)
         return [] if ours else self.rivals.spoken_for(ip, mac, now)
 
     # -- what is told

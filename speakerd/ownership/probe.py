@@ -9,17 +9,21 @@ from msgspec import Struct
 from speakerd.ownership.effects import AskWire
 
 ASKS = 3
-AGAIN = 1.0
+AGAIN = 0.5
 """Seconds until an address that somebody else answers for is asked again."""
+SOONER = 0.15
+"""Seconds until it is asked again when nobody answered: a busy host, or a lost frame, is no silence yet."""
+SILENCES = 3
+"""Times in a row that nobody must answer where somebody did before: with the pauses, less than a second."""
 AT_ONCE = 12
 """Addresses probed at a time: with 12 ms each, 1,000 a second."""
 
 
 class Other(Struct, frozen=True):
-    """Who else answers for an address, and when it was last heard."""
+    """Who else answers for an address, and how often in a row it did not."""
 
     mac: bytes
-    at: float
+    silences: int = 0
 
 
 class Probe:

@@ -111,7 +111,8 @@ class Rivals:
         direct = sender == claim.owner
         theirs = Standing(claim, body.side if direct else self._circle.side(claim.owner), direct and body.yields)
         us = Standing(ours, self._circle.side(self._holdings.me), self.yields or self._circle.alone())
-        if contest.wins(us, theirs):
+        stake = self._holdings.stakes.get(ours.ip)
+        if contest.wins(us, theirs, stake.vip.rank_by if stake else ours.ip):
             self._holdings.rise(ours, now, cause="contest-lost", previous=claim.owner)
             self._holdings.counters["contests-won"] += 1
             return [Announce(ours.ip), Noted("vip.contest-won", text(ours.ip), claim.owner)]

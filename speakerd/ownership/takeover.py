@@ -132,6 +132,7 @@ class Takeover:
     def forget(self, ip: bytes) -> None:
         """It has an owner, or is none of ours."""
         self._probes.pop(ip, None)
+        self._others.pop(ip, None)
         self._free_since.pop(ip, None)
 
     # -- grounds
@@ -231,11 +232,19 @@ class Takeover:
         if not found.over:
             return self._ask_on(ip, found, stake)
         del self._probes[ip]
-        if found.other is None:
-            self._others.pop(ip, None)
-            return self._claim(ip, free, now)
-        self._holdings.agenda.put(ip, now + probe.AGAIN - self._probe_time)
-        return self._held_by(ip, found.other)
+        return self._judge(ip, found.other, free, now)
+
+    def _judge(self, ip: bytes, other: Other | None, free: Free, now: float) -> list[Effect]:
+        """All was asked. Where somebody answered before, one silence is not enough."""
+        before = self._others.get(ip)
+        if other:
+            self._holdings.agenda.put(ip, now + probe.AGAIN)
+            return self._held_by(ip, other)
+        if before and before.silences + 1 < probe.SILENCES:
+            self._others[ip] = Other(before.mac, before.silences + 1)
+            self._holdings.agenda.put(ip, now + probe.SOONER)
+            return []
+        return self._claim(ip, free, now)
 
     def _begin_probe(self, ip: bytes, stake: Stake, now: float) -> list[Effect]:
         if len(self._probes) >= probe.AT_ONCE:
@@ -262,7 +271,7 @@ class Takeover:
         self._others[ip] = other
         if before and before.mac == other.mac:
             return []
-        ours = other.mac in self._holdings.place.macs
+        ours = other.mac in self._holdings.place.macs or self._circle.who(other.mac)
         word = "vip.answered-by-another-speaker" if ours else "vip.answered-by-stranger"
         return [Noted(word, text(ip), other.mac.hex(":"))]
 
@@ -286,7 +295,7 @@ class Takeover:
         for inquiry in self._inquiries.values():
             inquiry.heard(ip, mac, self._circle.macs(inquiry.suspect), now)
 
-    def taken(self, ip: bytes, mac: bytes, now: float) -> None:
+    def taken(self, ip: bytes, mac: bytes) -> None:
         """Somebody other than this node answers for an address that may be under question."""
         if ip in self._probes:
-            self._probes[ip].other = Other(mac, now)
+            self._probes[ip].other = Other(mac)

@@ -54,14 +54,14 @@ def _goes_on_answering(self: Handover, claim: Any, now: float) -> None:  # noqa:
 
 
 def _claims_at_once(self: Mesh, now: float) -> list[object]:
-    self._start = 0.0
+    self._hold._seconds = 0.0
     return _wanted(self, now)  # type: ignore[return-value]
 
 
 def _opens_at_once(self: Mesh, interfaces: Any, now: float) -> list[object]:  # noqa: ANN401
     found = _interfaces(self, interfaces, now)
-    for index in list(self._closed):
-        self._open(index, now)
+    self._hold._closed = dict.fromkeys(self._hold.closed, now)
+    self._end_silence(now)
     return found  # type: ignore[return-value]
 
 
@@ -74,8 +74,8 @@ MUTANTS: Mapping[str, Patch] = {
     "deaths are ignored": _replace(Takeover, "died", _nothing),
     "a live owner may be robbed": _replace(Takeover, "_free", _every_vip_is_free),
     "one vote suffices for a death": _replace(detector.Detector, "_judge", _own_vote_suffices),
-    "both sides of a contest win": _replace(contest, "wins", lambda _ours, _theirs: True),
-    "both sides of a contest lose": _replace(contest, "wins", lambda _ours, _theirs: False),
+    "both sides of a contest win": _replace(contest, "wins", lambda _ours, _theirs, _rank_by: True),
+    "both sides of a contest lose": _replace(contest, "wins", lambda _ours, _theirs, _rank_by: False),
     "claims of others are ignored where served": _replace(Rivals, "_challenged", _nothing),
     "epochs are not compared": _replace(rivals, "order", lambda _claim: (0, 0)),
     "nothing is announced after a contest": _replace(Rivals, "_contest", _contest_in_silence),

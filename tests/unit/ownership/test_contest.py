@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from speakerd.model import Claim
 from speakerd.ownership.contest import Standing, wins
@@ -24,17 +25,23 @@ def standing(owner: str = "a", cause: str = "first", side: int = 2, *, yields: b
 @given(STANDINGS, STANDINGS)
 def test_one_wins_and_the_other_loses(one: Standing, other: Standing) -> None:
     if (one.claim.owner, one.claim.boot) != (other.claim.owner, other.claim.boot):
-        assert wins(one, other) != wins(other, one)
+        assert wins(one, other, IP) != wins(other, one, IP)
 
 
 def test_who_yields_loses_even_on_the_larger_side() -> None:
-    assert not wins(standing(side=9, yields=True), standing("b", side=1))
+    assert not wins(standing(side=9, yields=True), standing("b", side=1), IP)
 
 
 def test_the_larger_side_wins_over_who_served_unbroken() -> None:
-    assert wins(standing(cause="owner-dead", side=3), standing("b", side=2))
+    assert wins(standing(cause="owner-dead", side=3), standing("b", side=2), IP)
 
 
 def test_on_equal_sides_who_served_unbroken_wins_over_who_took_over_by_silence() -> None:
-    assert wins(standing(cause="first"), standing("b", cause="owner-dead"))
-    assert not wins(standing(cause="restored"), standing("b", cause="drain"))
+    assert wins(standing(cause="first"), standing("b", cause="owner-dead"), IP)
+    assert not wins(standing(cause="restored"), standing("b", cause="drain"), IP)
+
+
+@given(STANDINGS, STANDINGS)
+def test_all_addresses_of_a_service_go_to_the_same_node(one: Standing, other: Standing) -> None:
+    first, second = (replace(each, claim=replace(each.claim, ip=bytes(16))) for each in (one, other))
+    assert wins(one, other, IP) == wins(first, second, IP)
