@@ -1,4 +1,4 @@
-"""The control socket: one request line in, one JSON answer out; how `speakerd status` asks the running agent."""
+"""The control socket: one request line in, one JSON answer out; how `speakerd status` and others ask the agent."""
 
 import asyncio
 import socket
@@ -17,17 +17,35 @@ CLIENTS = 16
 MODE = 0o660
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a command asks for."""
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a command asks for. `what`: an address or a Service.
+
+    `after`, `since`: only events of a higher number, and no older than that (RFC 3339 in UTC with milliseconds).
+    """
 
     verb: str
+    what: str = ""
+    after: int = 0
+    since: str = ""
+
+
+class Refusal(msgspec.Struct):
+    """The answer to what cannot be answered: what is wrong, with what, and the remedy."""
+
+    error: str
+    where: str = "speakerd"
+    remedy: str = ""
+
+
+REFUSED = b'{"error":'
+"""How a Refusal begins, and nothing else."""
 
 
 Answer = Callable[[Request], Awaitable[object]]
 
 
 class NoAgent(Exception):
-    """Nobody listens on the control socket."""
+    """Nobody listens on the control socket, or gives a whole answer."""
 
 
 async def serve(path: Path, answer: Answer) -> None:
@@ -64,7 +82,8 @@ async def _answered(line: bytes, answer: Answer) -> bytes:
     try:
         request = msgspec.json.decode(line, type=Request)
     except msgspec.DecodeError as fault:
-        return msgspec.json.encode({"error": f"unreadable request: {fault}"}) + b"\n"
+        refusal = Refusal(f"unreadable request: {fault}", remedy="the agent that runs is of another version")
+        return msgspec.json.encode(refusal) + b"\n"
     return msgspec.json.encode(await answer(request)) + b"\n"
 
 
@@ -75,9 +94,12 @@ def ask(path: Path, request: Request) -> bytes:
             peer.settimeout(PATIENCE)
             peer.connect(str(path))
             peer.sendall(msgspec.json.encode(request) + b"\n")
-            return _everything(peer)
+            answer = _everything(peer)
     except OSError as fault:
         raise NoAgent(fault.strerror or str(fault)) from fault
+    if not answer.endswith(b"\n"):
+        raise NoAgent("it ended in the middle of its answer")
+    return answer
 
 
 def _everything(peer: socket.socket) -> bytes:

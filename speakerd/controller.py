@@ -4,59 +4,73 @@ Everything slow or large lives here; the announcer goes on when this process is 
 """
 
 import asyncio
-import os
 import signal
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from speakerd import __version__, diagnosis, privileges, report, snapshot
+from speakerd import __version__, account, events, privileges, prospects, report, snapshot
 from speakerd import log as logging
 from speakerd.bell import COUNT
 from speakerd.config.sources import Sources, Stamp
-from speakerd.control import Request, serve
+from speakerd.control import Refusal, Request, serve
 from speakerd.decide import Memo, decide
+from speakerd.diary import Diary
+from speakerd.engine import boot_time
+from speakerd.httpd import Httpd, Page
 from speakerd.kube.cluster import Cluster
-from speakerd.link import Ends, Head, LinkFull, SightReader, WantedWriter
-from speakerd.model import Key, Member, Node, Observed, Plan, Problem, Snapshot
+from speakerd.link import Ends, Head, LinkFull, Shard, SightReader, WantedWriter
+from speakerd.metrics import CONTENT_TYPE, Tally, collect, exposition
+from speakerd.model import Key, Member, Plan, Problem, Record, Snapshot
 from speakerd.settings import Settings
 
 log = structlog.get_logger()
 
 BEAT = 5.0
 """Seconds between two signs of life to the supervisor, and between two looks at the settings files."""
-
-
 COUNTED_WITHIN = 0.1
 """Seconds the announcer has to show its counters; it takes a fifth of that."""
 TELL_AFTER = 1.0
 """Seconds for which changes gather until systemd's status line tells of them: a thousand are told once."""
 TELL_SHARE = 0.01
 """Of the time at most goes into that line, however many VIPs there are."""
+SILENT = 15.0
+"""Seconds since the announcer last turned from which on it counts as hung: as the supervisor has it."""
+
+
+class Life(msgspec.Struct, frozen=True):
+    """What a controller that is started again goes on with: the settings used last; how often that was."""
+
+    settings: Settings
+    restarts: int
 
 
 class Controller:
     """Turns the latest observations into a plan and hands it to the sinks, whenever something changed."""
 
     def __init__(
-        self, ends: Ends, report_to: socket.socket, sources: Sources, settings: Settings, stamp: tuple[Stamp, ...]
+        self, ends: Ends, report_to: socket.socket, sources: Sources, life: Life, stamp: tuple[Stamp, ...]
     ) -> None:
         self._ends = ends
         self._report_to = report_to
-        self._settings = settings
+        settings = self._settings = life.settings
+        self._restarts = life.restarts
         self._sources = sources
         self._stamp = stamp
         self._reload_problems: tuple[Problem, ...] = ()
         self._changed = asyncio.Event()
         self._seen = asyncio.Event()
         self._stop = asyncio.Event()
-        self._cluster = Cluster(settings, settings.node.name, self._changed.set, _keys_before(ends))
+        keys, self._hints = _handed_down(ends)
+        self._cluster = Cluster(settings, settings.node.name, self._changed.set, keys)
         self._drain_note = Path(settings.paths.state) / "drained"
         self._drained = self._drain_note.exists()
+        self._diary = Diary(Path(settings.paths.state))
         self._sight = SightReader(ends.into)
         self._observed = self._sight.observed()
         self._wanted = WantedWriter(ends)
@@ -66,6 +80,10 @@ class Controller:
         self._plan: Plan | None = None
         self._since = time.time()
         self._said = ""
+        self._tally = Tally()
+        self._lag: float | None = None
+        pages = {"/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz}
+        self._httpd = Httpd(settings.http, pages)
         self._telling: asyncio.TimerHandle | None = None
         self._tell_after = TELL_AFTER
 
@@ -75,11 +93,14 @@ class Controller:
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         loop.add_reader(self._ends.bell.fileno(), self._rung)
+        me, since = self._settings.node.name, self._diary.ring.until
+        self._note(events.missed(self._observed, me, _wall_offset(), since))
         self._rung()
         tasks = [
             loop.create_task(self._cluster.run(), name="cluster"),
             loop.create_task(self._turn(), name="turn"),
             loop.create_task(self._beat(), name="beat"),
+            loop.create_task(self._httpd.run(), name="http"),
             loop.create_task(serve(Path(self._settings.paths.run) / "control.sock", self._answer), name="control"),
             loop.create_task(self._stop.wait(), name="stop"),
         ]
@@ -99,9 +120,11 @@ class Controller:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            began = time.perf_counter()
             self._gather()
             if self._snapshot is not None and self._snapshot.settled:
                 self._apply(self._snapshot)
+            self._tally.turned(time.perf_counter() - began)
             self._tell_soon()
 
     def _gather(self) -> None:
@@ -118,9 +141,10 @@ class Controller:
             row_version=cluster.row_version,
             keys=cluster.keys,
             drained=self._drained,
+            hints=self._hints if self._hints is not None else cluster.hints,
         )
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
-        if me := self._snapshot.nodes.get(self._settings.node.name):
+        if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.knows_keys:
             recorded = me.name in self._snapshot.members
             keys = tuple(each.id for each in stores.keys)
             cluster.be(me, Member(me.name, me.addresses, __version__, keys, stores.drained), recorded=recorded)
@@ -133,27 +157,33 @@ class Controller:
             log.warning("link.full", what=str(fault))
         if self._cluster.writer:
             self._cluster.writer.apply(self._plan)
+        self._record()
+
+    def _record(self) -> None:
+        """Have written down what this node owns."""
+        if self._cluster.recorder and self._plan and self._snapshot and self._snapshot.settled:
+            self._cluster.recorder.apply(self._plan, self._snapshot.services, self._observed.claims)
 
     def _rung(self) -> None:
         """The announcer shows something new."""
         self._ends.bell.rung()
         before, self._observed = self._observed, self._sight.observed()
         self._seen.set()
-        self._log_changes(before)
+        me, now = self._settings.node.name, time.monotonic()
+        self._note(events.changes(before, self._observed, me, now, _wall_offset()))
+        self._record()
         self._tell_soon()
 
-    def _log_changes(self, before: Observed) -> None:
-        me = self._settings.node.name
-        for ip, claim in self._observed.claims.items():
-            old = before.claims.get(ip)
-            if claim is old or (old and old.owner == claim.owner):
-                continue
-            if me in (claim.owner, old.owner if old else ""):
-                word = "vip.owned" if claim.owner == me else "vip.left"
-                log.info(word, ip=report.shown(ip), owner=claim.owner, epoch=claim.epoch, cause=claim.cause)
-        for each in self._observed.interfaces:
-            if each not in before.interfaces:
-                log.info("interface.changed", name=each.name, usable=each.usable, reason=each.reason)
+    def _note(self, found: Iterable[events.Event]) -> None:
+        """Keep what happened, and log what concerns this node."""
+        before = self._diary.problem
+        kept = self._diary.add(found)
+        self._tally.take(kept)
+        for each in kept:
+            if each.event not in events.QUIET:
+                log.info(each.event, **events.fields(each))
+        if self._diary.problem and self._diary.problem != before:
+            log.warning("events.unwritten", what=self._diary.problem)
 
     async def _beat(self) -> None:
         """Tell the supervisor that this process turns, and look whether a settings file was saved."""
@@ -186,15 +216,16 @@ class Controller:
     def _use(self, settings: Settings) -> None:
         """Take new settings; another cluster, name or folder means to begin again, while the announcer goes on."""
         before = self._settings
-        self._ends.notes.write([msgspec.msgpack.encode(settings)])
+        self._ends.notes.write([msgspec.msgpack.encode(Life(settings, self._restarts))])
         logging.start(settings.log.level, settings.log.format)
+        if before != settings:
+            again = _identity(before) != _identity(settings)
+            self._note([events.said("settings.restart" if again else "settings.reloaded", time.time())])
         if _identity(before) != _identity(settings):
-            log.info("settings.restart")
             self._stop.set()  # what is left of this life goes on with the old ones
             return
         self._settings = settings
-        if before != settings:
-            log.info("settings.reloaded")
+        self._httpd.apply(settings.http)
 
     def _say(self, text: str) -> None:
         """To the supervisor: a beat, or lines for systemd; a full socket says the same."""
@@ -209,7 +240,7 @@ class Controller:
         """Keep systemd's status line true."""
         self._telling = None
         began = time.perf_counter()
-        text = report.line(self._report())
+        text = report.line(account.report_of(self._state()))
         self._tell_after = max(TELL_AFTER, (time.perf_counter() - began) / TELL_SHARE)
         if text != self._said:
             self._said = text
@@ -220,85 +251,97 @@ class Controller:
         match request.verb:
             case "status":
                 await self._count()
-                return self._report()
+                return account.report_of(self._state())
             case "drain" | "undrain":
                 return self._drain(wanted=request.verb == "drain")
-        return {"error": f"unknown verb {request.verb}"}
+            case "progress":
+                return self._progress()
+            case "events":
+                return self._diary.ring.told(request.after, request.since)
+            case "explain":
+                await self._count()
+                return self._explain(request.what)
+        return Refusal(f"unknown verb {request.verb}")
 
-    def _drain(self, *, wanted: bool) -> object:
-        """Answer for nothing from now on, also after a restart; or end that."""
-        if wanted:
-            self._drain_note.touch(mode=0o600)
-        else:
-            self._drain_note.unlink(missing_ok=True)
-        self._drained = wanted
-        self._changed.set()
-        log.info("node.drained" if wanted else "node.undrained")
-        return {"drained": wanted}
+    def _explain(self, what: str) -> object:
+        from speakerd.explain import View, explain  # noqa: PLC0415  most lives explain nothing
+
+        if self._plan is None or self._snapshot is None:
+            return Refusal("the cluster has not been read yet", remedy="speakerd status tells what is lacking")
+        view = View(self._snapshot, self._plan, self._observed, self._diary.ring, time.monotonic(), _wall_offset())
+        return explain(what, view)
+
+    def _drain(self, *, wanted: bool) -> prospects.Progress:
+        """Answer for nothing from now on, also after a restart; or end that. How far it is."""
+        try:
+            if wanted:
+                self._drain_note.touch(mode=0o600)
+            else:
+                self._drain_note.unlink(missing_ok=True)
+        except OSError as fault:
+            log.warning("drain.unwritten", where=str(self._drain_note), what=fault.strerror)
+        if wanted != self._drained:
+            self._drained = wanted
+            self._changed.set()
+            word = "node.drained" if wanted else "node.undrained"
+            self._note([events.said(word, time.time(), self._settings.node.name)])
+        return self._progress()
+
+    def _progress(self) -> prospects.Progress:
+        """How far a drain is."""
+        if self._plan is None:
+            return prospects.Progress(self._drained, {})
+        return prospects.progress(self._plan, self._observed, drained=self._drained)
 
     async def _count(self) -> None:
         """Let the announcer show its counters; one that is busy or gone is not waited for."""
         self._seen.clear()
+        asked = time.perf_counter()
         self._ends.bell.ring(COUNT)
         with suppress(TimeoutError):
             async with asyncio.timeout(COUNTED_WITHIN):
                 await self._seen.wait()
+        self._lag = time.perf_counter() - asked
 
-    def _report(self) -> report.Report:
-        facts = self._observed.facts
-        cluster, plan = self._cluster, self._plan
-        told = report.Report(
-            node=report.NodeReport(self._settings.node.name, __version__, report.stamp(self._since)),
-            processes=report.ProcessesReport(
-                os.getppid(),
-                os.getpid(),
-                facts.pid,
-                facts.restarts,
-                facts.realtime,
-                facts.locked,
-                list(facts.missing),
-            ),
-            api=self._api(),
-            configuration=report.ConfigurationReport(valid=True, digest="", pools=[], problems=[]),
-            allocator=cluster.election.holder,
-            interfaces=report.interfaces(self._observed),
+    def _state(self) -> account.State:
+        """All that is told of this node."""
+        return account.State(
+            settings=self._settings,
+            since=self._since,
+            drained=self._drained,
+            cluster=self._cluster,
+            observed=self._observed,
+            snapshot=self._snapshot,
+            plan=self._plan,
+            problems=self._reload_problems,
+            tally=self._tally,
+            link=self._lag,
+            restarts=self._restarts,
         )
-        if self._snapshot:
-            self._about_node(told.node, self._snapshot.nodes.get(self._settings.node.name))
-            told.members = sorted(self._snapshot.members)
-            told.node.drained = self._drained
-            told.configuration = report.configuration(self._snapshot.config, self._reload_problems)
-        now = time.monotonic()
-        told.member_states = report.members(self._observed, now, time.time() - now)
-        told.conditions = dict(self._observed.conditions)
-        if plan:
-            told.services = report.services(plan)
-            told.vips = report.vips(plan, self._observed, time.time() - time.monotonic())
-        told.findings = diagnosis.found(told)
-        return told
 
-    @staticmethod
-    def _about_node(told: report.NodeReport, node: Node | None) -> None:
-        if node:
-            told.known, told.excluded, told.network_unavailable = True, node.excluded, node.network_unavailable
+    async def _metrics(self) -> Page:
+        await self._count()
+        return Page(exposition(collect(account.seen(self._state()))), content_type=CONTENT_TYPE)
 
-    def _api(self) -> report.ApiReport:
-        cluster = self._cluster
-        kinds = [
-            report.KindReport(each.kind.name, len(each.value), each.synced, each.absent, each.unreadable)
-            for each in cluster.reflectors
-        ]
-        told = report.ApiReport(kinds=kinds, failing=cluster.failing)
-        if cluster.problem:
-            told.error, told.remedy = cluster.problem.what, cluster.problem.remedy
-        if cluster.client and cluster.credentials:
-            told.server, told.credentials = cluster.credentials.server, cluster.credentials.source
-            told.connections = cluster.client.connections
-            told.error = next((each.error for each in cluster.reflectors if each.error), "")
-            told.connected = not told.error and cluster.settled
-            heard = cluster.client.heard
-            told.age = round(time.monotonic() - heard, 1) if heard else None
-        return told
+    async def _healthz(self) -> Page:
+        """Whether both processes turn: this one does."""
+        silent = boot_time() - self._ends.pulse.last()
+        if silent > SILENT:
+            return Page(f"the announcer is silent for {silent:.0f} s\n".encode(), 503)
+        return Page(b"ok\n")
+
+    async def _readyz(self) -> Page:
+        """Whether what the cluster wants is known, and handed to an announcer that runs."""
+        if self._plan is None:
+            return Page(b"the cluster has not been read yet\n", 503)
+        if not self._observed.facts.pid:
+            return Page(b"the announcer does not run\n", 503)
+        return Page(b"ok\n")
+
+
+def _wall_offset() -> float:
+    """Wall clock minus this host's monotonic clock, in seconds."""
+    return time.time() - time.monotonic()
 
 
 def _identity(settings: Settings) -> tuple[object, ...]:
@@ -306,11 +349,17 @@ def _identity(settings: Settings) -> tuple[object, ...]:
     return settings.node, settings.paths, settings.kubernetes, settings.membership.secret_file
 
 
-def _keys_before(ends: Ends) -> tuple[Key, ...]:
-    """The keys of the members' messages that an earlier controller handed down: they hold until others are seen."""
-    for head in ends.out.directory()[:1]:
-        return msgspec.msgpack.decode(ends.out.section(head) or b"", type=Head).keys
-    return ()
+def _handed_down(ends: Ends) -> tuple[tuple[Key, ...], dict[bytes, Record] | None]:
+    """What an earlier controller told the announcer, and is not taken back without a reason.
+
+    The keys of the members' messages, and who owned the VIPs when it started; None where this one is the first.
+    """
+    sections = [ends.out.section(each) or b"" for each in ends.out.directory()]
+    if not sections:
+        return (), None
+    shards = (msgspec.msgpack.decode(each, type=Shard) for each in sections[1:])
+    hints = {vip.ip: Record(vip.owner, vip.epoch) for shard in shards for vip in shard.vips if vip.epoch}
+    return msgspec.msgpack.decode(sections[0], type=Head).keys, hints
 
 
 def run(
@@ -330,7 +379,10 @@ def run(
     privileges.keep_only(privileges.NOTHING)
     report_to.setblocking(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    life = Life(settings, 0)
     for note in ends.notes.directory():
-        settings = msgspec.msgpack.decode(ends.notes.section(note) or b"", type=Settings)
-    logging.start(settings.log.level, settings.log.format)
-    asyncio.run(Controller(ends, report_to, sources, settings, stamp).run())
+        before = msgspec.msgpack.decode(ends.notes.section(note) or b"", type=Life)
+        life = Life(before.settings, before.restarts + 1)
+    ends.notes.write([msgspec.msgpack.encode(life)])
+    logging.start(life.settings.log.level, life.settings.log.format)
+    asyncio.run(Controller(ends, report_to, sources, life, stamp).run())

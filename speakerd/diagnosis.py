@@ -9,6 +9,12 @@ from speakerd.report import FindingReport, Report
 MOST = 100
 """Findings of one word told: beyond it the point is made, and `services` and `vips` have them all."""
 MANY_RESTARTS = 3
+OF_THIS_NODE = frozenset({Finding.ALONE, Finding.NO_MESH_KEY, Finding.CRASH_LOOP})
+"""Conditions that are this node's as a whole; the detail of the others says whom or what they concern."""
+GONE = frozenset({"dead", "unheard"})
+"""States of a member that answers for nothing."""
+UNHEARD_FOR = 10.0
+"""Seconds a member has to be heard for the first time: it may have been started just now."""
 MOST_DETAIL = 500
 """Characters of what a condition concerns: a hundred names need no more."""
 
@@ -88,7 +94,12 @@ def _host(told: Report) -> Iterator[FindingReport]:
 
 def _mesh(told: Report) -> Iterator[FindingReport]:
     for word, detail in told.conditions.items():
-        yield _finding(Finding(word), detail[:MOST_DETAIL])
+        where = f"Node/{told.node.name}" if word in OF_THIS_NODE else detail[:MOST_DETAIL]
+        yield _finding(Finding(word), where)
+    if Finding.ALONE not in told.conditions:
+        unheard = [each for each in told.member_states if each.state == "unheard" and each.lasted > UNHEARD_FOR]
+        for each in unheard[:MOST]:
+            yield _finding(Finding.MEMBER_UNHEARD, f"Node/{each.name}")
     if told.node.drained:
         yield _finding(Finding.DRAINED, f"Node/{told.node.name}")
 
@@ -101,6 +112,11 @@ def _services(told: Report) -> Iterator[FindingReport]:
 
 
 def _vips(told: Report) -> Iterator[FindingReport]:
+    gone = {each.name: each.state for each in told.member_states if each.state in GONE and each.name != told.node.name}
     for each in told.vips:
+        where = f"{each.ip} of {each.service}"
         if each.reason:
-            yield _finding(Finding.ADDRESS_UNANNOUNCED, f"{each.ip} of {each.service}", each.reason)
+            yield _finding(Finding.ADDRESS_UNANNOUNCED, where, each.reason)
+        elif each.owner in gone:
+            text = f"{each.owner} answered for it and is {gone[each.owner]}; nobody has taken over"
+            yield _finding(Finding.ADDRESS_UNANNOUNCED, where, text)

@@ -30,6 +30,7 @@ class Finding(StrEnum):
     ADDRESS_UNANNOUNCED = "address-unannounced"
     ANNOUNCER_DOWN = "announcer-down"
     ANNOUNCER_RESTARTS = "announcer-restarts"
+    CRASH_LOOP = "announcer-crash-loop"
     HOST_REFUSES = "host-refuses"
     NO_RAW_SOCKETS = "no-raw-sockets"
     MEMBERSHIP_BLOCKED = "membership-blocked"
@@ -38,6 +39,7 @@ class Finding(StrEnum):
     ETHERNET_CARRIER_BLOCKED = "ethernet-carrier-blocked"
     NO_MESH_KEY = "no-mesh-key"
     ALONE = "alone"
+    MEMBER_UNHEARD = "member-without-heartbeat"
     TWO_BOOTS = "two-boots-of-one-name"
     MEMBER_STALLED = "member-stalled"
     OTHER_SPEAKER = "answered-by-own-kernel-or-other-speaker"
@@ -100,9 +102,11 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.NO_ALLOCATOR: Entry(
         "error", "no Service gets an address", "let one host allocate: kubernetes.allocate: true"
     ),
-    Finding.SERVICE_UNSERVED: Entry("warning", "a Service has no address", "speakerd status says why"),
+    Finding.SERVICE_UNSERVED: Entry("warning", "a Service has no address", "speakerd explain NAMESPACE/NAME says why"),
     Finding.ADDRESS_UNANNOUNCED: Entry(
-        "warning", "an address was given out, and nobody answers for it", "speakerd status says why"
+        "warning",
+        "an address was given out, and nobody answers for it",
+        "speakerd explain ADDRESS says why, and what to do",
     ),
     Finding.ANNOUNCER_DOWN: Entry(
         "error", "this host answers for none of its addresses", "look at the log: journalctl -u speakerd"
@@ -110,13 +114,18 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.ANNOUNCER_RESTARTS: Entry(
         "warning", "answers pause at each restart", "look at the log: journalctl -u speakerd"
     ),
+    Finding.CRASH_LOOP: Entry(
+        "error",
+        "this host answers for nothing for 5 minutes: its announcer died three times in one",
+        "look at the log: journalctl -u speakerd; then systemctl restart speakerd ends the wait",
+    ),
     Finding.NO_RAW_SOCKETS: Entry(
         "error", "this host announces nothing: it may not open raw sockets", "grant CAP_NET_RAW, as the unit file does"
     ),
     Finding.MEMBERSHIP_BLOCKED: Entry(
         "warning",
-        "heartbeats by UDP do not pass; frames on the segment carry them alone",
-        "let port 7946/udp pass both ways between the hosts' addresses",
+        "heartbeats by UDP do not pass both ways; frames on the segment carry them alone",
+        "let UDP port 7946 (membership.port) pass between the hosts in both directions; look at both hosts' firewalls",
     ),
     Finding.MEMBERSHIP_PORT_TAKEN: Entry(
         "warning",
@@ -129,7 +138,7 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.ETHERNET_CARRIER_BLOCKED: Entry(
         "warning",
         "UDP carries heartbeats alone; who is silent is not asked on the wire before its addresses move",
-        "let EtherType 0x88b5 pass on the segment",
+        "let frames of EtherType 0x88b5 pass between the hosts in both directions; look at switches and bridge filters",
     ),
     Finding.NO_MESH_KEY: Entry(
         "error",
@@ -140,6 +149,11 @@ TABLE: Mapping[Finding, Entry] = {
         "error",
         "hears no other member, or is heard by none: whoever is larger takes its addresses when they meet",
         "look at the network between the hosts",
+    ),
+    Finding.MEMBER_UNHEARD: Entry(
+        "warning",
+        "a node with a record was not heard since this one started: it takes no address",
+        "start speakerd there, or if the node is gone for good delete its Lease speakerd-node-NAME",
     ),
     Finding.TWO_BOOTS: Entry(
         "error", "two hosts have one name: the newer one is silent", "give each host the name of its own Node"
@@ -157,7 +171,11 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.STRANGER: Entry(
         "error", "a host that is no member has an address", "take it out of the pool, or off that host"
     ),
-    Finding.DRAINED: Entry("warning", "this host answers for nothing: an operator said so", "speakerd undrain"),
+    Finding.DRAINED: Entry(
+        "warning",
+        "this host hands over what it answers for, and takes nothing: an operator said so",
+        "speakerd undrain",
+    ),
     Finding.HOST_REFUSES: Entry(
         "warning", "a busy host may delay answers", "grant CAP_IPC_LOCK and CAP_SYS_NICE, as the unit file does"
     ),

@@ -158,6 +158,17 @@ class Pool(Struct, frozen=True):
             return False
         return any(ip in each for each in self.ranges)
 
+    def size(self, family: Family) -> int:
+        """How many addresses of `family` this pool may give out."""
+        return sum(self._usable(each) for each in self.ranges if each.family == family)
+
+    def _usable(self, each: Range) -> int:
+        if not (self.avoid_buggy and each.family == 4):
+            return each.size
+        zeros = (each.last >> 8) - (each.first - 1 >> 8)
+        full = (each.last + 1 >> 8) - (each.first >> 8)
+        return each.size - zeros - full
+
 
 class Advertisement(Struct, frozen=True):
     """An L2Advertisement, its selectors resolved; `pools` None: every pool; no `interfaces`: every usable one.

@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
-from speakerd.model import Config, Counters, Interface, Observed, Plan, Problem, Vip, unpacked
+from speakerd.model import Config, Counters, Interface, MemberSeen, Observed, Plan, Problem, Vip, unpacked
+from speakerd.settings import PRESETS
+
+LIVING = frozenset({"starting", "alive", "suspect"})
+"""States of a member that counts as alive."""
+NAMES = {interval: name for name, (interval, _, _) in PRESETS.items()}
+"""Presets by the interval between heartbeats."""
 
 
 class NodeReport(Struct, rename="camel"):
@@ -85,9 +91,10 @@ class ServiceReport(Struct, rename="camel"):
 
 
 class MemberReport(Struct, rename="camel"):
-    """Another member as this node sees it: `state` since when, seconds since it was `heard`, None never.
+    """A member as this node sees it: `state` since when and for how many seconds (`lasted`).
 
-    `roundTrip` in milliseconds; `carriers` that work both ways; `interval`: seconds between heartbeats it is judged by.
+    `heard`: seconds since then, None never; `roundTrip` in milliseconds; `carriers` that work both ways; `interval`:
+    seconds between heartbeats it is judged by, and the preset (`watched`) that has it, if one does.
     """
 
     name: str
@@ -98,6 +105,8 @@ class MemberReport(Struct, rename="camel"):
     carriers: list[str]
     interval: float
     drained: bool
+    lasted: float = 0.0
+    watched: str = ""
 
 
 class VipReport(Struct, rename="camel"):
@@ -146,15 +155,15 @@ class FindingReport(Struct, rename="camel"):
 
 
 class Report(Struct, rename="camel"):
-    """All that `status` tells."""
+    """All that `status` tells. `members`: names of those with a record; what is seen of each is `member_states`."""
 
     node: NodeReport
     processes: ProcessesReport
     api: ApiReport
     configuration: ConfigurationReport
     allocator: str = ""
-    members: list[str] = field(default_factory=list)
-    member_states: list[MemberReport] = field(default_factory=list)
+    members: list[str] = field(default_factory=list, name="memberNames")
+    member_states: list[MemberReport] = field(default_factory=list, name="members")
     conditions: dict[str, str] = {}
     services: list[ServiceReport] = field(default_factory=list)
     vips: list[VipReport] = field(default_factory=list)
@@ -185,36 +194,50 @@ def interfaces(observed: Observed) -> list[InterfaceReport]:
     ]
 
 
-def members(observed: Observed, now: float, offset: float) -> list[MemberReport]:
-    """The other members; `now` of this host's monotonic clock, `offset`: wall clock minus that."""
-    return [
-        MemberReport(
-            each.name,
-            each.state,
-            stamp(each.since + offset),
-            round(now - each.heard, 3) if each.heard else None,
-            round(each.round_trip * 1000, 3) if each.round_trip else None,
-            list(each.carriers),
-            each.watched,
-            each.drained,
-        )
-        for each in observed.members
-    ]
+def members(
+    observed: Observed, now: float, offset: float, me: str = "", *, drained: bool = False
+) -> list[MemberReport]:
+    """All members by name; `now` of this host's monotonic clock, `offset`: wall clock minus that.
+
+    `me`: this node, which is `drained` or not; without its name the others alone are told.
+    """
+    found = [_member(each, now, offset) for each in observed.members]
+    if me:
+        began = observed.facts.started
+        state = "alive" if observed.facts.pid else "down"
+        since, lasted = (stamp(began + offset), round(now - began, 3)) if began else ("", 0.0)
+        found.append(MemberReport(me, state, since, None, None, [], 0.0, drained, lasted))
+    return sorted(found, key=lambda each: each.name)
+
+
+def _member(seen: MemberSeen, now: float, offset: float) -> MemberReport:
+    return MemberReport(
+        seen.name,
+        seen.state,
+        stamp(seen.since + offset),
+        round(now - seen.heard, 3) if seen.heard else None,
+        round(seen.round_trip * 1000, 3) if seen.round_trip else None,
+        list(seen.carriers),
+        seen.watched,
+        seen.drained,
+        round(now - seen.since, 3),
+        NAMES.get(seen.watched, ""),
+    )
 
 
 def vips(plan: Plan, observed: Observed, offset: float) -> list[VipReport]:
-    """Announced VIPs, then those nobody announces; `offset`: wall clock minus this host's monotonic clock."""
-    announced = [_vip(vip, plan, observed, offset) for vip in plan.wanted.vips.values()]
-    refused = [
-        VipReport(str(ip), service, reason=reason)
+    """Announced VIPs and those nobody announces, by address; `offset`: wall clock minus this host's monotonic clock."""
+    names = [[each.node for each in candidates] for candidates in plan.wanted.candidate_sets]
+    found = [(ip, _vip(vip, names[vip.candidates], plan, observed, offset)) for ip, vip in plan.wanted.vips.items()]
+    found += [
+        (ip.packed, VipReport(str(ip), service, reason=reason))
         for (service, ip), reason in plan.refused.items()
         if ip.packed not in plan.wanted.vips
     ]
-    return sorted([*announced, *refused], key=lambda each: (":" in each.ip, each.ip))
+    return [told for _, told in sorted(found, key=lambda each: (len(each[0]), each[0]))]
 
 
-def _vip(vip: Vip, plan: Plan, observed: Observed, offset: float) -> VipReport:
-    candidates = [each.node for each in plan.wanted.candidate_sets[vip.candidates]]
+def _vip(vip: Vip, candidates: list[str], plan: Plan, observed: Observed, offset: float) -> VipReport:
     told = VipReport(str(unpacked(vip.ip)), vip.service, candidates=candidates)
     if claim := observed.claims.get(vip.ip):
         told.owner, told.epoch, told.cause = claim.owner, claim.epoch, claim.cause
@@ -240,7 +263,7 @@ def line(report: Report) -> str:
     unserved = sum(not each.ips for each in report.services)
     parts = [
         f"{len(report.vips)} VIPs, {here} answered here",
-        _members_line(report),
+        alive(report),
         "API connected" if report.api.connected else f"API not reachable ({report.api.error or 'not asked yet'})",
         f"allocator {report.allocator or 'none'}",
     ]
@@ -252,10 +275,11 @@ def line(report: Report) -> str:
     return f"{report.node.name}: " + "; ".join(parts)
 
 
-def _members_line(report: Report) -> str:
-    others = [each for each in report.member_states if each.name in report.members]
-    alive = sum(each.state in ("alive", "starting") for each in others) + (report.node.name in report.members)
-    return f"{alive} of {len(report.members)} members alive"
+def alive(report: Report) -> str:
+    """How many of those with a record live, as far as this node, which does, hears."""
+    known = set(report.members)
+    living = {each.name for each in report.member_states if each.state in LIVING} | {report.node.name}
+    return f"{len(known & living)} of {len(known)} members alive"
 
 
 def configuration(config: Config, problems: Iterable[Problem]) -> ConfigurationReport:

@@ -27,7 +27,8 @@ ADDRESS_LENGTH = 90
 
 def crds() -> str:
     """The manifests, for kubectl apply."""
-    return yaml.safe_dump_all((_pools(), _advertisements()), sort_keys=False, width=160, explicit_start=True)
+    every = (_pools(), _advertisements(), _l2_statuses())
+    return yaml.safe_dump_all(every, sort_keys=False, width=160, explicit_start=True)
 
 
 def _pools() -> Schema:
@@ -115,6 +116,35 @@ def _advertisements() -> Schema:
     return _crd("L2Advertisement", {"spec": spec}, (), columns)
 
 
+def _l2_statuses() -> Schema:
+    interface = _object("An interface.", {"name": {"type": "string", "description": "Its name."}})
+    status = _object(
+        "Where it is answered for.",
+        {
+            "interfaces": {
+                "description": "Where the node answers; absent: on all interfaces that can.",
+                "type": "array",
+                "items": interface,
+            },
+            "node": _fixed("The node that answers."),
+            "serviceName": _fixed("The Service."),
+            "serviceNamespace": _fixed("Its namespace."),
+        },
+    )
+    columns: list[Schema] = [
+        {"name": "Allocated Node", "type": "string", "jsonPath": ".status.node"},
+        {"name": "Service Name", "type": "string", "jsonPath": ".status.serviceName"},
+        {"name": "Service Namespace", "type": "string", "jsonPath": ".status.serviceNamespace"},
+    ]
+    return _crd("ServiceL2Status", {"spec": {"type": "object"}, "status": status}, (), columns)
+
+
+def _fixed(description: str) -> Schema:
+    """Text that may not change, as in MetalLB."""
+    rule = {"rule": "self == oldSelf", "message": "Value is immutable"}
+    return {"description": description, "type": "string", "x-kubernetes-validations": [rule]}
+
+
 def _crd(kind: str, parts: Mapping[str, Schema], required: tuple[str, ...], columns: Sequence[Schema]) -> Schema:
     root = _object("", {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}})
     schema = {**root, "properties": {**root["properties"], **parts}}
@@ -129,11 +159,12 @@ def _crd(kind: str, parts: Mapping[str, Schema], required: tuple[str, ...], colu
     }
     if "status" in parts:
         version["subresources"] = {"status": {}}
-    names = {"kind": kind, "listKind": f"{kind}List", "plural": f"{kind.lower()}s", "singular": kind.lower()}
+    plural = kind.lower() + ("es" if kind.endswith("s") else "s")
+    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind.lower()}s.metallb.io", "labels": {"app.kubernetes.io/name": "speakerd"}},
+        "metadata": {"name": f"{plural}.metallb.io", "labels": {"app.kubernetes.io/name": "speakerd"}},
         "spec": {"group": "metallb.io", "names": names, "scope": "Namespaced", "versions": [version]},
     }
 

@@ -12,13 +12,14 @@ import msgspec
 
 from speakerd.kube import meshkeys
 from speakerd.kube.lease import NAME as ALLOCATOR
-from speakerd.kube.objects import Lease, Secret
+from speakerd.kube.objects import L2StatusList, Lease, LeaseList, Secret, ServiceL2Status
 from speakerd.model import (
     IP,
     Assignment,
     EventWrite,
     Member,
     Node,
+    Record,
     Reservation,
     Service,
     ServiceRef,
@@ -34,6 +35,10 @@ DRAINED_ANNOTATION = "speakerd.io/drained"
 KIND_LABEL = "speakerd.io/kind"
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 VIP, MEMBER = "vip", "member"
+NODE_LABEL, SERVICE_LABEL = "metallb.io/node", "metallb.io/service-name"
+SERVICE_NAMESPACE_LABEL = "metallb.io/service-namespace"
+LABEL_LENGTH = 63
+"""Of a label's value."""
 KEY_ID = re.compile(r"[0-9a-f]{8}")
 LONGEST_NAME = 253
 """Of an object (RFC 1123 subdomain); node names may be as long by themselves."""
@@ -74,13 +79,19 @@ def vip_lease(namespace: str, ip: IP, ref: ServiceRef) -> bytes:
     )
 
 
-def reservation(lease: Lease) -> Reservation | None:
-    """What a Lease reserves, or None where it is not one of ours (its name says no address)."""
-    name = lease.metadata.name.removeprefix("speakerd-vip-")
-    parts = name.split("-")
+def vip_of(lease: Lease) -> IP | None:
+    """The address that a Lease is about; None where its name says none."""
+    parts = lease.metadata.name.removeprefix("speakerd-vip-").split("-")
     try:
-        ip = ip_address(".".join(parts) if len(parts) == 4 else ":".join(parts))
+        return ip_address(".".join(parts) if len(parts) == 4 else ":".join(parts))
     except ValueError:
+        return None
+
+
+def reservation(lease: Lease) -> Reservation | None:
+    """What a Lease reserves, or None where it is not one of ours."""
+    ip = vip_of(lease)
+    if ip is None:
         return None
     named = lease.metadata.annotations.get(SERVICES_ANNOTATION, "").split(",")
     services = tuple(ServiceRef(key, uid) for key, _, uid in (each.rpartition("/") for each in named) if key)
@@ -91,6 +102,117 @@ def reservation(lease: Lease) -> Reservation | None:
         lease.metadata.resource_version,
         services,
     )
+
+
+def record(lease: Lease) -> Record:
+    """What a VIP's Lease says of its owner."""
+    spec = lease.spec
+    return Record(spec.holder_identity or "", spec.lease_transitions or 0, lease.metadata.resource_version)
+
+
+def record_in(lease: bytes) -> Record:
+    """What a VIP's Lease says of its owner, as the API answers. Raises DecodeError."""
+    return record(msgspec.json.decode(lease, type=Lease))
+
+
+def records_in(page: bytes) -> tuple[list[tuple[bytes, Record]], str]:
+    """What a page of VIPs' Leases says, with the packed address, and where to go on. Raises DecodeError."""
+    listed = msgspec.json.decode(page, type=LeaseList)
+    return [(ip.packed, record(each)) for each in listed.items if (ip := vip_of(each))], listed.metadata.continue_
+
+
+def record_patch(owner: str, epoch: int, version: str) -> bytes:
+    """Merge patch that lets a VIP's Lease name its owner; refused where the Lease is no longer the one we saw."""
+    spec = {"holderIdentity": owner, "leaseTransitions": epoch}
+    return encode({"metadata": {"resourceVersion": version}, "spec": spec})
+
+
+def l2_statuses(namespace: str) -> str:
+    """MetalLB's ServiceL2Statuses."""
+    return f"/apis/metallb.io/v1beta1/namespaces/{quote(namespace)}/servicel2statuses"
+
+
+def l2_statuses_page(namespace: str, limit: int, token: str, key: str = "") -> str:
+    """A page of the ServiceL2Statuses: of Service `key`, or all."""
+    service_namespace, _, name = key.partition("/")
+    chosen = f"{SERVICE_LABEL}={name},{SERVICE_NAMESPACE_LABEL}={service_namespace}" if key else ""
+    return f"{l2_statuses(namespace)}?labelSelector={quote(chosen)}&limit={limit}" + (
+        f"&continue={quote(token)}" if token else ""
+    )
+
+
+def l2_status_name(node: str, key: str) -> str:
+    """Of the ServiceL2Status of a Service on a node: looks like MetalLB's, and is the same whoever asks twice."""
+    return "l2-" + sha256(f"{node}#{key}".encode()).hexdigest()[:10]
+
+
+def l2_status(namespace: str, node: Node, key: str, interfaces: tuple[str, ...]) -> bytes:
+    """A ServiceL2Status as MetalLB's speakers write it; it goes with its Node, as theirs with their pod."""
+    service_namespace, _, name = key.partition("/")
+    metadata: dict[str, object] = {
+        "name": l2_status_name(node.name, key),
+        "namespace": namespace,
+        "labels": {
+            NODE_LABEL: node.name if len(node.name) <= LABEL_LENGTH else sha256(node.name.encode()).hexdigest()[:32],
+            SERVICE_LABEL: name,
+            SERVICE_NAMESPACE_LABEL: service_namespace,
+        },
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}],
+    }
+    if not node.uid:
+        del metadata["ownerReferences"]
+    kind = {"apiVersion": "metallb.io/v1beta1", "kind": "ServiceL2Status"}
+    return encode(kind | {"metadata": metadata, "spec": {}, "status": _l2_status(node.name, key, interfaces)})
+
+
+def l2_status_patch(node: str, key: str, interfaces: tuple[str, ...]) -> bytes:
+    """Merge patch of the status subresource."""
+    return encode({"status": {"interfaces": None} | _l2_status(node, key, interfaces)})
+
+
+def _l2_status(node: str, key: str, interfaces: tuple[str, ...]) -> dict[str, object]:
+    """ServiceL2Status.status; MetalLB leaves `interfaces` out where it means all."""
+    namespace, _, name = key.partition("/")
+    said: dict[str, object] = {"node": node, "serviceName": name, "serviceNamespace": namespace}
+    return said | ({"interfaces": [{"name": each} for each in interfaces]} if interfaces else {})
+
+
+class L2Status(msgspec.Struct, frozen=True):
+    """What an object `name` says: Service `key` is answered for on `node`, on `interfaces` (sorted; none: on all).
+
+    `whole`: it has a status; else it says so by its labels alone.
+    """
+
+    name: str
+    key: str
+    node: str = ""
+    interfaces: tuple[str, ...] = ()
+    whole: bool = True
+
+
+def l2_statuses_in(page: bytes) -> tuple[list[L2Status], str]:
+    """The ServiceL2Statuses of a page, and where to go on; those that name no Service left out. Raises DecodeError."""
+    listed = msgspec.json.decode(page, type=L2StatusList)
+    return [found for each in listed.items or () if (found := l2_status_of(each)).key], listed.metadata.continue_
+
+
+def l2_status_of(found: ServiceL2Status) -> L2Status:
+    """What a ServiceL2Status says; no `key` where it names no Service."""
+    labels, status = found.metadata.labels, found.status
+    namespace = status.service_namespace or labels.get(SERVICE_NAMESPACE_LABEL, "")
+    name = status.service_name or labels.get(SERVICE_LABEL, "")
+    return L2Status(
+        name=found.metadata.name,
+        key=f"{namespace}/{name}" if namespace and name else "",
+        node=status.node or labels.get(NODE_LABEL, ""),
+        interfaces=tuple(sorted(each.name for each in status.interfaces or ())),
+        whole=bool(status.node),
+    )
+
+
+def l2_status_in(answer: bytes) -> L2Status:
+    """What a ServiceL2Status says, as the API answers. Raises DecodeError."""
+    return l2_status_of(msgspec.json.decode(answer, type=ServiceL2Status))
 
 
 def exactly(uid: str, resource_version: str) -> bytes:

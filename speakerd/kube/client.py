@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -21,6 +22,8 @@ IDLE = 30.0
 """Seconds after which a spare connection is closed."""
 LINE_BYTES = 8 << 20
 """A line of a watch is one object; etcd takes none over 1.5 MiB, JSON may double it."""
+WATCH, UNANSWERED = "WATCH", "0"
+"""In place of a method; in place of a code."""
 RETRY_AFTER = 60.0
 """Seconds: no longer pause is taken from a server, however it is set up."""
 
@@ -61,6 +64,8 @@ class Client:
         self._sweep: asyncio.TimerHandle | None = None
         self._lost = False
         self._again = asyncio.Event()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """Requests by method and code of the answer; watches when they end."""
         self.heard = 0.0
         """When the API last answered or sent a line, by the monotonic clock; 0: never."""
 
@@ -87,11 +92,15 @@ class Client:
         headers = self._all_headers()
         if body:
             headers.append((b"Content-Type", kind.encode()))
-        async with self._slots:
-            try:
-                answer = await self._ask(await self._take(), method, path, headers, body or b"", guard)
-            except Stale:
-                answer = await self._ask(await self._connect(), method, path, headers, body or b"", guard)
+        try:
+            async with self._slots:
+                answer = await self._asked(method, path, headers, body or b"", guard)
+        except Withheld:
+            raise
+        except Unreachable:
+            self.counts[method, UNANSWERED] += 1
+            raise
+        self.counts[method, str(answer.status)] += 1
         self._hear()
         return _response(answer)
 
@@ -111,9 +120,11 @@ class Client:
             answer = await connection.request("GET", self._path(path), self._all_headers(), b"", PATIENCE, stream)
         except Unreachable:
             self._lost = True
+            self.counts[WATCH, UNANSWERED] += 1
             raise
         finally:
             self._drop(connection, "watch ended")
+        self.counts[WATCH, str(answer.status)] += 1
         return _response(answer)
 
     async def pause(self, seconds: float) -> None:
@@ -141,6 +152,15 @@ class Client:
     def _all_headers(self) -> list[Header]:
         token = self._credentials.bearer()
         return [*self._headers, (b"Authorization", f"Bearer {token}".encode())] if token else [*self._headers]
+
+    async def _asked(
+        self, method: str, path: str, headers: list[Header], body: bytes, guard: Callable[[], bool] | None
+    ) -> Answer:
+        """The answer; on a connection that is open, or on a new one where that had just been closed."""
+        try:
+            return await self._ask(await self._take(), method, path, headers, body, guard)
+        except Stale:
+            return await self._ask(await self._connect(), method, path, headers, body, guard)
 
     async def _ask(
         self,

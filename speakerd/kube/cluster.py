@@ -1,4 +1,4 @@
-"""All that is known of the cluster over one client: a reflector a kind, who allocates, and the writer.
+"""All that is known of the cluster over one client: a reflector a kind, who allocates, and the two that write.
 
 Credentials that are not there yet, or not good yet, are looked for again: the agent stays up and says what it lacks.
 """
@@ -9,7 +9,7 @@ import random
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ import structlog
 from speakerd.kube import body, lease, meshkeys, objects, reflector
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
+from speakerd.kube.recorder import Recorder
 from speakerd.kube.reflector import Reflector
 from speakerd.kube.writer import WriteError, Writer
-from speakerd.model import Key, Member, Node
+from speakerd.model import Key, Member, Node, Record
 from speakerd.settings import Settings
 
 log = structlog.get_logger()
@@ -34,7 +35,7 @@ SECRET, KEY_FILE = f"Secret {meshkeys.SECRET}", "membership.secretFile"
 
 
 class Cluster:
-    """The reflectors by kind, the election and the writer; `changed` is called whenever one of them has news.
+    """The reflectors by kind, the election, writer and recorder; `changed` is called whenever one of them has news.
 
     `known`: the keys of the members' messages that were in use before this process.
     """
@@ -57,6 +58,7 @@ class Cluster:
         self.credentials: Credentials | None = None
         self.problem: CredentialsProblem | None = None
         self.writer: Writer | None = None
+        self.recorder: Recorder | None = None
         self.record: tuple[Node, Member] | None = None
         self._recorded_at = 0.0
         self._record_changed = asyncio.Event()
@@ -73,9 +75,14 @@ class Cluster:
 
     @property
     def settled(self) -> bool:
-        """Whether every kind was listed at least once, and the key is known or known to be out of reach."""
-        secret = self._from_file or self.secret.synced or bool(self.secret.error)
-        return secret and all(each.synced for each in self.reflectors)
+        """Whether all was read at least once that there is to read."""
+        recorded = self.recorder is not None and self.recorder.hints is not None
+        return self.knows_keys and recorded and all(each.synced for each in self.reflectors)
+
+    @property
+    def knows_keys(self) -> bool:
+        """Whether the key of the members' messages is known, or known to be out of reach."""
+        return self._from_file or self.secret.synced or bool(self.secret.error)
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -83,6 +90,11 @@ class Cluster:
         if len(self._keys.value) > 1:
             self._keys.spread(map(body.member, self.members.value.values()))
         return self._keys.value
+
+    @property
+    def hints(self) -> Mapping[bytes, Record]:
+        """Who owned each VIP at the start, by packed address."""
+        return (self.recorder.hints if self.recorder else None) or {}
 
     @property
     def row_version(self) -> int:
@@ -98,6 +110,8 @@ class Cluster:
     def be(self, node: Node, member: Member, *, recorded: bool) -> None:
         """Keep this node's member record so; `recorded`: the API shows one. One that was deleted is written again."""
         lost = not recorded and time.monotonic() - self._recorded_at > RECORD_AGAIN
+        if self.recorder:
+            self.recorder.be(node)
         if (node, member) != self.record or lost:
             self.record, self._recorded_at = (node, member), time.monotonic()
             self._record_changed.set()
@@ -105,7 +119,8 @@ class Cluster:
     @property
     def failing(self) -> dict[str, str]:
         """What could not be written when it was last tried, and why."""
-        return {**self._failing, **self._secret_fault(), **(self.writer.failing if self.writer else {})}
+        sinks = [each.failing for each in (self.writer, self.recorder) if each]
+        return {what: why for each in (self._failing, self._secret_fault(), *sinks) for what, why in each.items()}
 
     def _secret_fault(self) -> dict[str, str]:
         """Why the Secret cannot be used, where it is what lacks: an outage is told elsewhere."""
@@ -126,6 +141,7 @@ class Cluster:
         client = await self._client()
         self.client = client
         self.writer = writer = Writer(client, self._namespace, self.election.me, lambda: self.allocating, self._changed)
+        self.recorder = recorder = Recorder(client, self._namespace, self.election.me, self._changed)
         try:
             async with asyncio.TaskGroup() as group:
                 for each in self.reflectors:
@@ -138,6 +154,7 @@ class Cluster:
                 self._start(group, self._take_part(writer), "election")
                 self._start(group, self._keep_record(writer), "member-record")
                 self._start(group, writer.run(), "writer")
+                self._start(group, recorder.run(), "recorder")
         finally:
             client.close()
 

@@ -155,6 +155,28 @@ class ConfigMap(Struct, frozen=True):
     data: dict[str, str] = {}
 
 
+class InterfaceInfo(Struct, frozen=True):
+    """ServiceL2Status.status.interfaces[]."""
+
+    name: str = ""
+
+
+class L2StatusDetail(Struct, frozen=True, rename="camel"):
+    """ServiceL2Status.status; no interfaces: all."""
+
+    node: str = ""
+    service_name: str = ""
+    service_namespace: str = ""
+    interfaces: tuple[InterfaceInfo, ...] | None = ()
+
+
+class ServiceL2Status(Struct, frozen=True):
+    """metallb.io/v1beta1 ServiceL2Status: which node answers for a Service."""
+
+    metadata: Labelled
+    status: L2StatusDetail = L2StatusDetail()
+
+
 class ListMetadata(Struct, frozen=True, rename="camel"):
     """ListMeta."""
 
@@ -174,6 +196,13 @@ class LeaseList(Struct, frozen=True):
 
     metadata: ListMetadata = ListMetadata()
     items: tuple[Lease, ...] = ()
+
+
+class L2StatusList(Struct, frozen=True):
+    """A page of ServiceL2Statuses."""
+
+    metadata: ListMetadata = ListMetadata()
+    items: tuple[ServiceL2Status, ...] | None = ()
 
 
 class Status(Struct, frozen=True):

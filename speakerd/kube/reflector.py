@@ -66,6 +66,7 @@ class Reflector(Generic[T]):
     """What is known of one kind.
 
     `absent`: the API has no such kind; `error`: why it cannot be asked now; `limit`: objects to ask for a page.
+    `watches`: begun so far; `faults`: objects that could not be read so far.
     `unreadable`: objects that are not as their schema says, by name, and why; what was known of them before stays.
     """
 
@@ -82,6 +83,8 @@ class Reflector(Generic[T]):
         self.error = ""
         self.unreadable: dict[str, str] = {}
         self.limit = PAGE
+        self.watches = 0
+        self.faults = 0
         self.version = ""
         self._token = ""
         self._listed: dict[str, T] | None = None
@@ -100,6 +103,7 @@ class Reflector(Generic[T]):
         low, high = STREAM
         seconds = int(low + (high - low) * self._random())
         self._begun = False
+        self.watches += 1
         return Watch(self.version, seconds, SILENCE if self._bookmarked else seconds + LATE)
 
     def page(self, response: Response) -> bool:
@@ -236,6 +240,7 @@ class Reflector(Generic[T]):
             found = self._decode(raw)
         except msgspec.ValidationError as fault:
             name = key(self._bare(raw).metadata)
+            self.faults += 1
             if len(self.unreadable) < UNREADABLE:
                 self.unreadable[name] = str(fault)
             return {name: self.value[name]} if name in self.value else {}

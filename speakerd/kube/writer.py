@@ -247,19 +247,24 @@ class Writer:
         return False
 
     def _release(self, gone: Reservation) -> Job:
-        """Delete the Lease of an address nobody holds; one that may or may not be there (no uid) is looked at first."""
+        """Delete the Lease of an address nobody holds, if it is still the one that was seen.
+
+        It is looked at first: its resourceVersion is another whenever its owner has written down that it moved.
+        """
 
         async def job() -> None:
             path = f"{body.leases(self._namespace)}/{gone.lease}"
-            answer = None
-            if gone.uid:
-                answer = await self._send("DELETE", path, body.exactly(gone.uid, gone.resource_version))
-            if answer is None or answer.status == CONFLICT:
-                answer = await self._send("GET", path)
-                if answer.status == OK:
-                    self._note(gone.ip, body.reservation(msgspec.json.decode(answer.body, type=Lease)))
+            answer = await self._send("GET", path)
+            if answer.status == OK:
+                found = body.reservation(msgspec.json.decode(answer.body, type=Lease))
+                self._note(gone.ip, found)
+                if found is None or (found.uid, found.services) != (gone.uid, gone.services):
                     self._changed()
                     return
+                answer = await self._send("DELETE", path, body.exactly(found.uid, found.resource_version))
+            if answer.status == CONFLICT:
+                self._changed()
+                return
             if answer.status not in (OK, NOT_FOUND):
                 raise WriteError(f"Lease {gone.lease}: {answer.status} {answer.reason}")
             self._note(gone.ip, None)

@@ -57,12 +57,12 @@ BUILTIN = (
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),
     CRDS,
 )
-METALLB = ("IPAddressPool", "L2Advertisement", "BGPAdvertisement", "Community", "BFDProfile")
+METALLB = ("IPAddressPool", "L2Advertisement", "BGPAdvertisement", "Community", "BFDProfile", "ServiceL2Status")
 
 
 def crd(kind: str, version: str = "v1beta1") -> Object:
     """A CustomResourceDefinition of MetalLB's group, as far as this server reads one."""
-    plural = kind.lower() + "s" if not kind.endswith("y") else kind.lower()[:-1] + "ies"
+    plural = re.sub("ys$", "ies", kind.lower() + ("es" if kind.endswith("s") else "s"))
     return {
         "metadata": {"name": f"{plural}.metallb.io"},
         "spec": {

@@ -120,10 +120,22 @@ def test_an_excluded_node_answers_for_nothing(cluster: Cluster, lan: Lan) -> Non
         cluster.patch("Node", before, {"metadata": {"labels": {EXCLUDE: None}}})
 
 
+def test_who_answers_stands_in_lease_and_status(cluster: Cluster, lan: Lan) -> None:
+    publish(cluster, "recorded", lan.nodes)
+    (address,) = given(cluster, "recorded")
+    eventually(partial(said, cluster, "recorded", "nodeAssigned"), "the last write is made")
+    (told,) = cluster.every("ServiceL2Status", objects.METALLB, labelSelector="metallb.io/service-name=recorded")
+    node = owner(lan, address)
+    assert told["status"] == {"node": node, "serviceName": "recorded", "serviceNamespace": "default"}
+    lease = cluster.leases()[f"speakerd-vip-{address.replace('.', '-')}"]
+    assert lease["spec"]["holderIdentity"] == node
+    assert lease["spec"]["leaseTransitions"] >= 1
+
+
 def test_while_nothing_changes_nothing_is_written_but_the_allocators_lease(cluster: Cluster, lan: Lan) -> None:
     publish(cluster, "calm", lan.nodes)
     (address,) = given(cluster, "calm")
-    eventually(partial(said, cluster, "calm", "IPAllocated"), "the last write is made")
+    eventually(partial(said, cluster, "calm", "nodeAssigned"), "the last write is made")
     nodes = {node.name for node in lan.nodes}
     before = len(cluster.writes())
     throughout(lambda: answers(lan.onlooker, address), "the VIP is answered", 12)

@@ -196,5 +196,5 @@ def ready(agent: Agent, members: Sequence[str]) -> bool:
     """Whether `agent` knows these members and an allocator, and its announcer runs. A process that ended raises."""
     assert agent.ended() is None, f"{agent.host.name} ended with {agent.ended()}:\n{agent.tail()}"
     status = agent.status()
-    known = sorted(status.get("members", []))
+    known = sorted(status.get("memberNames", []))
     return known == sorted(members) and bool(status.get("allocator")) and len(agent.pids()) == len(PARTS)

@@ -23,6 +23,7 @@ GROUPS: Mapping[str, tuple[str, str, bool]] = {
     "Lease": ("apis/coordination.k8s.io/v1", "leases", True),
     "IPAddressPool": ("apis/metallb.io/v1beta1", "ipaddresspools", True),
     "L2Advertisement": ("apis/metallb.io/v1beta1", "l2advertisements", True),
+    "ServiceL2Status": ("apis/metallb.io/v1beta1", "servicel2statuses", True),
     "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "ClusterRole": ("apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
     "ClusterRoleBinding": ("apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),

@@ -22,6 +22,7 @@ from speakerd.model import (
     Pool,
     Range,
     Reason,
+    Record,
     Request,
     Reservation,
     Service,
@@ -272,6 +273,15 @@ def test_keys_drain_and_membership_reach_the_announcer() -> None:
     snapshot = replace(world([]), keys=keys, drained=True, membership=pace)
     plan, _ = decide(snapshot, Memo())
     assert (plan.wanted.keys, plan.wanted.drained, plan.wanted.membership) == (keys, True, pace)
+
+
+def test_who_owned_a_vip_at_the_start_is_told_as_long_as_the_row_stands() -> None:
+    (raw,) = (ip.packed for ip in ips("10.0.0.1"))
+    snapshot = replace(world([service("a1", "10.0.0.1"), service("b2", "10.0.0.2")]), hints={raw: Record("b", 7)})
+    plan, memo = decide(snapshot, Memo())
+    assert {(vip.owner, vip.epoch) for vip in plan.wanted.vips.values()} == {("b", 7), ("", 0)}
+    again, _ = decide(replace(snapshot, row_version=9), memo)
+    assert again.wanted.vips is plan.wanted.vips
 
 
 def test_unchanged_vips_stay_one_object_and_note_when_they_last_changed() -> None:

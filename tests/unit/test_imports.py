@@ -28,8 +28,9 @@ STOREYS = (
         "vips",
     }
     | {"kube.meshkeys"},
-    {"control", "decide", "diagnosis", "engine", "host", "kube", "kinds", "layer2", "link", "members", "mesh"}
-    | {"bell", "chronicle", "membership.transport", "packet", "privileges", "report", "sd_notify"},
+    {"control", "decide", "diagnosis", "engine", "host", "kube", "kinds", "layer2", "link", "members", "mesh", "hold"}
+    | {"account", "bell", "chronicle", "diary", "events", "explain", "httpd", "membership.transport", "metrics"}
+    | {"packet", "privileges", "prospects", "report", "sd_notify"},
     {"announcer", "controller"},
     {"supervisor"},
     {"cli", "__main__"},
@@ -37,10 +38,10 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator chronicle config decide diagnosis difference findings kinds members membership mesh model"
-    " occupancy ownership report search settings snapshot status vips wire wish"
-    " kube.body kube.lease kube.meshkeys kube.objects"
-    " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule".split()
+    "advertise allocator chronicle config decide diagnosis difference events explain findings hold kinds members"
+    " membership mesh metrics model occupancy ownership prospects report search settings snapshot status vips wire wish"
+    " kube.body kube.lease kube.meshkeys kube.objects kube.records"
+    " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset({"config.load", "config.sources", "membership.transport"})
 

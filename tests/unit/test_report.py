@@ -4,14 +4,17 @@ from ipaddress import ip_address
 
 import pytest
 
-from speakerd import diagnosis, report
+from speakerd import diagnosis, mesh, report
 from speakerd.findings import Finding
+from speakerd.membership import transport
 from speakerd.model import (
     IP,
     Assignment,
     Candidate,
     Claim,
+    Facts,
     Interface,
+    MemberSeen,
     Observed,
     Plan,
     Problem,
@@ -24,6 +27,7 @@ from speakerd.report import (
     ConfigurationReport,
     InterfaceReport,
     KindReport,
+    MemberReport,
     NodeReport,
     ProcessesReport,
     Report,
@@ -48,6 +52,26 @@ def fine() -> Report:
         members=["a", "b"],
         interfaces=[InterfaceReport("eth0", "02:00:00:00:0b:bb", carrier=True, usable=True)],
     )
+
+
+CONDITIONS = (
+    Finding.MEMBERSHIP_BLOCKED,
+    Finding.MEMBERSHIP_PORT_TAKEN,
+    Finding.MEMBERSHIP_NOT_LISTENING,
+    Finding.ETHERNET_CARRIER_BLOCKED,
+    Finding.NO_MESH_KEY,
+    Finding.ALONE,
+    Finding.TWO_BOOTS,
+    Finding.MEMBER_STALLED,
+    Finding.OTHER_SPEAKER,
+    Finding.STRANGER,
+    Finding.CRASH_LOOP,
+)
+"""What the announcer observes under the word of its finding."""
+
+
+def unheard(name: str, lasted: float = 60.0) -> MemberReport:
+    return MemberReport(name, "unheard", "", None, None, [], 0.075, drained=False, lasted=lasted)
 
 
 def words(told: Report) -> list[str]:
@@ -115,6 +139,9 @@ def test_a_node_without_trouble_has_no_finding() -> None:
             Finding.SERVICE_UNSERVED,
         ),
         ({"vips": [VipReport("10.0.0.1", "d/s", reason="no-endpoints")]}, Finding.ADDRESS_UNANNOUNCED),
+        ({"node": NodeReport("a", "1", "", known=True, drained=True)}, Finding.DRAINED),
+        ({"member_states": [unheard("b")]}, Finding.MEMBER_UNHEARD),
+        *[({"conditions": {word: "b"}}, word) for word in CONDITIONS],
     ],
 )
 def test_each_trouble_has_its_finding(change: dict[str, object], word: Finding) -> None:
@@ -122,6 +149,43 @@ def test_each_trouble_has_its_finding(change: dict[str, object], word: Finding) 
     for name, value in change.items():
         setattr(told, name, value)
     assert words(told) == [word]
+
+
+def test_a_condition_is_told_with_whom_it_concerns_or_as_this_node_s() -> None:
+    told = fine()
+    told.conditions = {"membership-blocked": "b, c", "alone": "hears no other member, or is heard by none"}
+    alone, blocked = diagnosis.found(told)
+    assert (blocked.finding, blocked.object, alone.object) == ("membership-blocked", "b, c", "Node/a")
+    assert "7946" in blocked.remedy
+    assert "both directions" in blocked.remedy
+
+
+@pytest.mark.parametrize("state", ["dead", "unheard"])
+def test_an_address_whose_owner_is_gone_is_told(state: str) -> None:
+    told = fine()
+    told.vips = [VipReport("10.0.0.1", "d/s", owner="b"), VipReport("10.0.0.2", "d/t", owner="a")]
+    told.member_states = [MemberReport("b", state, "", None, None, [], 0.075, drained=False)]
+    (found,) = diagnosis.found(told)
+    assert (found.finding, found.object) == (Finding.ADDRESS_UNANNOUNCED, "10.0.0.1 of d/s")
+    assert found.message == f"b answered for it and is {state}; nobody has taken over"
+
+
+def test_a_thousand_names_in_a_condition_are_cut() -> None:
+    told = fine()
+    told.conditions = {"member-stalled": ", ".join(f"node-{i}" for i in range(1000))}
+    assert len(diagnosis.found(told)[0].object) == diagnosis.MOST_DETAIL
+
+
+def test_a_member_that_was_just_recorded_is_given_time_and_one_alone_needs_no_list_of_them() -> None:
+    told = fine()
+    told.member_states = [unheard("b", 5.0)]
+    assert words(told) == []
+    told.member_states, told.conditions = [unheard("b"), unheard("c")], {"alone": "hears no other member"}
+    assert words(told) == [Finding.ALONE]
+
+
+def test_what_transport_and_mesh_call_a_condition_is_a_finding() -> None:
+    assert {transport.PORT_TAKEN, transport.NOT_LISTENING, mesh.STRANGERS} <= set(CONDITIONS)
 
 
 @pytest.mark.parametrize("severity", ["error", "warning"])
@@ -156,6 +220,61 @@ def test_a_thousand_services_without_addresses_are_told_a_hundred_times_at_most(
     told = fine()
     told.services = [ServiceReport("d", str(i), [], "", Reason.NO_FREE_ADDRESS) for i in range(1000)]
     assert len(words(told)) == diagnosis.MOST
+
+
+SEEN = (
+    MemberSeen("c", "dead", since=5.0),
+    MemberSeen("b", "alive", 10.0, 99.96, 7, 0.00021, ("udp", "ethernet"), 0.075, drained=True),
+)
+
+
+def test_members_are_told_with_what_is_seen_of_them() -> None:
+    told = report.members(Observed(facts=Facts(pid=3, started=40.0), members=SEEN), 100.0, 1000.0, "a", drained=False)
+    assert [(each.name, each.state, each.lasted) for each in told] == [
+        ("a", "alive", 60.0),
+        ("b", "alive", 90.0),
+        ("c", "dead", 95.0),
+    ]
+    _, ben, cyn = told
+    assert (ben.heard, ben.round_trip, ben.carriers, ben.watched) == (0.04, 0.21, ["udp", "ethernet"], "fast")
+    assert (ben.since, ben.drained, cyn.heard, cyn.round_trip, cyn.watched) == (
+        "1970-01-01T00:16:50Z",
+        True,
+        None,
+        None,
+        "",
+    )
+
+
+def test_a_node_without_an_announcer_is_down() -> None:
+    (told,) = report.members(Observed(), 100.0, 1000.0, "a", drained=True)
+    assert (told.state, told.since, told.drained) == ("down", "", True)
+
+
+def test_addresses_come_in_their_own_order_ipv4_first() -> None:
+    given = [ip_address(text) for text in ("fd00::2", "10.0.0.10", "10.0.0.9", "fd00::10")]
+    rows = [Vip(ip.packed, "default/web", ip.packed, 0) for ip in given]
+    refused = {("default/web", TWO): Reason.NO_ENDPOINTS}
+    told = report.vips(plan(*rows, refused=refused), Observed(), 0.0)
+    assert [each.ip for each in told] == ["10.0.0.2", "10.0.0.9", "10.0.0.10", "fd00::2", "fd00::10"]
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        ({}, "1 of 3 members alive"),
+        ({"b": "alive", "c": "alive"}, "3 of 3 members alive"),
+        ({"b": "starting", "c": "dead"}, "2 of 3 members alive"),
+        ({"b": "suspect", "c": "leaving"}, "2 of 3 members alive"),
+        ({"b": "alive", "x": "alive"}, "2 of 3 members alive"),
+    ],
+)
+def test_members_alive_are_counted_of_those_with_a_record(states: dict[str, str], text: str) -> None:
+    told = fine()
+    told.members = ["a", "b", "c"]
+    seen = tuple(MemberSeen(name, state) for name, state in states.items())
+    told.member_states = report.members(Observed(facts=Facts(pid=3), members=seen), 1.0, 0.0, "a", drained=False)
+    assert report.alive(told) == text
 
 
 def test_the_line_tells_what_counts() -> None:

@@ -13,14 +13,19 @@ from msgspec import inspect
 from speakerd.config.addresses import Malformed, parse
 from speakerd.config.crds import ADDRESSES, crds
 from speakerd.config.resources import IPAddressPoolSpec, L2AdvertisementSpec
+from speakerd.kube.objects import L2StatusDetail
 
-KINDS = {"IPAddressPool": IPAddressPoolSpec, "L2Advertisement": L2AdvertisementSpec}
+KINDS = {
+    "IPAddressPool": ("spec", IPAddressPoolSpec),
+    "L2Advertisement": ("spec", L2AdvertisementSpec),
+    "ServiceL2Status": ("status", L2StatusDetail),
+}
 MANIFESTS = {each["spec"]["names"]["kind"]: each for each in yaml.safe_load_all(crds())}
 
 
 def schema(kind: str) -> dict[str, Any]:
     (version,) = MANIFESTS[kind]["spec"]["versions"]
-    found: dict[str, Any] = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    found: dict[str, Any] = version["schema"]["openAPIV3Schema"]["properties"][KINDS[kind][0]]
     return found
 
 
@@ -44,14 +49,25 @@ def agree(part: dict[str, Any], wanted: inspect.Type) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_schema_and_structs_hold_the_same_fields_of_the_same_types(kind: str) -> None:
-    agree(schema(kind), inspect.type_info(KINDS[kind]))
+    agree(schema(kind), inspect.type_info(KINDS[kind][1]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_are_metallb_s(kind: str) -> None:
     spec = MANIFESTS[kind]["spec"]
     assert (spec["group"], spec["scope"], spec["versions"][0]["name"]) == ("metallb.io", "Namespaced", "v1beta1")
-    assert MANIFESTS[kind]["metadata"]["name"] == f"{kind.lower()}s.metallb.io"
+    plural = {"ServiceL2Status": "servicel2statuses"}.get(kind, f"{kind.lower()}s")
+    assert spec["names"]["plural"] == plural
+    assert MANIFESTS[kind]["metadata"]["name"] == f"{plural}.metallb.io"
+
+
+def test_the_status_of_a_service_is_a_subresource_and_names_its_node_and_service_for_ever() -> None:
+    (version,) = MANIFESTS["ServiceL2Status"]["spec"]["versions"]
+    assert version["subresources"] == {"status": {}}
+    fixed = {
+        name for name, each in schema("ServiceL2Status")["properties"].items() if "x-kubernetes-validations" in each
+    }
+    assert fixed == {"node", "serviceName", "serviceNamespace"}
 
 
 def test_defaults_are_those_of_the_structs() -> None:

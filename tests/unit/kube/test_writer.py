@@ -257,6 +257,37 @@ def test_a_release_deletes_that_very_lease_and_frees_the_address() -> None:
     play(story)
 
 
+def test_a_release_deletes_a_lease_in_which_its_owner_has_named_itself_meanwhile() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.api.patches))
+        assert scene.writer.value is not None
+        held = scene.writer.value[ONE]
+        scene.api.leases["speakerd-vip-10-0-0-1"]["metadata"]["resourceVersion"] = "999"
+        scene.writer.apply(plan(releases=(held,)))
+        await scene.until(lambda: not scene.api.leases)
+        await scene.until(lambda: ONE not in (scene.writer.value or {}))
+        assert [method for method, _ in scene.api.asked].count("DELETE") == 1
+
+    play(story)
+
+
+def test_a_release_does_not_delete_a_lease_that_serves_another_service_now() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: bool(scene.api.patches))
+        assert scene.writer.value is not None
+        held = scene.writer.value[ONE]
+        lease = scene.api.leases["speakerd-vip-10-0-0-1"]
+        lease["metadata"]["annotations"] = {body.SERVICES_ANNOTATION: "default/other/uid-other"}
+        scene.writer.apply(plan(releases=(held,)))
+        await scene.until(lambda: scene.writer.value is not None and scene.writer.value[ONE] != held)
+        assert scene.api.leases
+        assert scene.writer.value[ONE].services == (ServiceRef("default/other", "uid-other"),)
+
+    play(story)
+
+
 def test_a_release_decided_long_ago_does_not_delete_a_newer_reservation() -> None:
     async def story(scene: Scene) -> None:
         scene.writer.apply(plan(give(ONE)))

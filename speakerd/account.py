@@ -1,0 +1,116 @@
+"""What the whole agent tells of itself, for `speakerd status` and for scrapers: one look at everything it holds."""
+
+import os
+import time
+from collections import Counter
+
+from msgspec import Struct
+
+from speakerd import __version__, diagnosis, report
+from speakerd.kube.cluster import Cluster
+from speakerd.metrics import Seen, Tally
+from speakerd.model import Node, Observed, Plan, Problem, Snapshot
+from speakerd.settings import Settings
+
+
+class State(Struct, frozen=True):
+    """What the controller holds. `since`: its start by the wall clock; `problems`: of settings saved last.
+
+    `link`: seconds the announcer took to answer; `restarts`: of the controller.
+    """
+
+    settings: Settings
+    since: float
+    drained: bool
+    cluster: Cluster
+    observed: Observed
+    snapshot: Snapshot | None
+    plan: Plan | None
+    problems: tuple[Problem, ...]
+    tally: Tally
+    link: float | None
+    restarts: int
+
+    @property
+    def me(self) -> str:
+        """This node's name."""
+        return self.settings.node.name
+
+
+def report_of(state: State) -> report.Report:
+    """All that `speakerd status` tells."""
+    facts, now = state.observed.facts, time.monotonic()
+    offset = time.time() - now
+    told = report.Report(
+        node=report.NodeReport(state.me, __version__, report.stamp(state.since)),
+        processes=report.ProcessesReport(
+            os.getppid(),
+            os.getpid(),
+            facts.pid,
+            facts.restarts,
+            facts.realtime,
+            facts.locked,
+            list(facts.missing),
+        ),
+        api=_api(state.cluster),
+        configuration=report.ConfigurationReport(valid=True, digest="", pools=[], problems=[]),
+        allocator=state.cluster.election.holder,
+        interfaces=report.interfaces(state.observed),
+    )
+    told.node.drained = state.drained
+    if state.snapshot:
+        _about_node(told.node, state.snapshot.nodes.get(state.me))
+        told.members = sorted(state.snapshot.members)
+        told.configuration = report.configuration(state.snapshot.config, state.problems)
+    told.member_states = report.members(state.observed, now, offset, state.me, drained=state.drained)
+    told.conditions = dict(state.observed.conditions)
+    if state.plan:
+        told.services = report.services(state.plan)
+        told.vips = report.vips(state.plan, state.observed, offset)
+    told.findings = diagnosis.found(told)
+    return told
+
+
+def _about_node(told: report.NodeReport, node: Node | None) -> None:
+    if node:
+        told.known, told.excluded, told.network_unavailable = True, node.excluded, node.network_unavailable
+
+
+def _api(cluster: Cluster) -> report.ApiReport:
+    kinds = [
+        report.KindReport(each.kind.name, len(each.value), each.synced, each.absent, each.unreadable)
+        for each in cluster.reflectors
+    ]
+    told = report.ApiReport(kinds=kinds, failing=cluster.failing)
+    if cluster.problem:
+        told.error, told.remedy = cluster.problem.what, cluster.problem.remedy
+    if cluster.client and cluster.credentials:
+        told.server, told.credentials = cluster.credentials.server, cluster.credentials.source
+        told.connections = cluster.client.connections
+        told.error = next((each.error for each in cluster.reflectors if each.error), "")
+        told.connected = not told.error and cluster.settled
+        heard = cluster.client.heard
+        told.age = round(time.monotonic() - heard, 1) if heard else None
+    return told
+
+
+def seen(state: State) -> Seen:
+    """All that scrapers are told."""
+    told, cluster = report_of(state), state.cluster
+    return Seen(
+        me=state.me,
+        version=__version__,
+        now=time.monotonic(),
+        observed=state.observed,
+        tally=state.tally,
+        config=state.snapshot.config if state.snapshot and state.plan else None,
+        plan=state.plan,
+        allocator=cluster.allocating,
+        stale=not told.configuration.valid or bool(told.configuration.reload_problems),
+        link=state.link,
+        requests=cluster.client.counts if cluster.client else {},
+        watches={each.kind.name: each.watches for each in cluster.reflectors},
+        unreadable=sum(each.faults for each in cluster.reflectors),
+        restarts={"announcer": state.observed.facts.restarts, "controller": state.restarts},
+        findings=Counter((each.finding, each.severity) for each in told.findings),
+    )

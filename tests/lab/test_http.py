@@ -1,0 +1,86 @@
+"""Probes and scrapers on every node: what they read is what happens."""
+
+import http.client
+import signal
+
+import pytest
+
+from tests.lab.agents import Agent
+from tests.lab.claims import settled
+from tests.lab.cluster import Cluster
+from tests.lab.net import Host, Lan, inside
+from tests.lab.steps import given, owner, publish
+from tests.lab.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+PORT = 7472
+
+
+def fetched(host: Host, path: str) -> tuple[int, str]:
+    """Status and body of a page that `host` serves to itself."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5.0)
+    with inside(host.namespace):
+        connection.connect()
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def samples(host: Host) -> dict[str, float]:
+    """What a scraper reads on `host`, by name and labels."""
+    status, body = fetched(host, "/metrics")
+    assert status == 200
+    lines = [line.rpartition(" ") for line in body.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_every_node_is_healthy_and_ready(agents: list[Agent]) -> None:
+    for agent in agents:
+        assert fetched(agent.host, "/healthz") == (200, "ok\n")
+        assert fetched(agent.host, "/readyz") == (200, "ok\n")
+        assert fetched(agent.host, "/nothing")[0] == 404
+
+
+def test_the_owner_alone_tells_that_it_answers_and_the_allocator_alone_of_pools(
+    cluster: Cluster, lan: Lan, agents: list[Agent]
+) -> None:
+    publish(cluster, "web", lan.nodes)
+    (address,) = given(cluster, "web")
+    first = settled(lan, agents, address).host.name
+    told = {agent.host.name: samples(agent.host) for agent in agents}
+    labels = f'service="default/web",protocol="layer2",node="{first}",ip="{address}"'
+    name = f"metallb_speaker_announced{{{labels}}}"
+    assert [node for node, found in told.items() if name in found] == [first]
+    assert told[first][f'metallb_layer2_responses_sent{{ip="{address}"}}'] > 0
+    in_use = 'metallb_allocator_addresses_in_use_total{pool="lan"}'
+    assert {node: found[in_use] for node, found in told.items() if in_use in found} == {cluster.allocator(): 1}
+    assert told[first]['speakerd_members{state="alive"}'] == len(agents) - 1
+    assert told[first]['speakerd_vip_moves_total{cause="first"}'] >= 1
+    assert told[first]['speakerd_api_requests_total{verb="PATCH",code="200"}'] >= 1
+
+
+def test_a_take_over_is_counted_with_its_length(cluster: Cluster, lan: Lan, agents: list[Agent]) -> None:
+    publish(cluster, "web", lan.nodes)
+    (address,) = given(cluster, "web")
+    dead = settled(lan, agents, address)
+    before = {agent.host.name: samples(agent.host) for agent in agents}
+    dead.kill("supervisor", signal.SIGKILL)
+    try:
+        eventually(lambda: owner(lan, address) != dead.host.name, "another node answers")
+        taken = owner(lan, address)
+        heir = next(agent for agent in agents if agent.host.name == taken)
+        count = "speakerd_failover_duration_seconds_count"
+        eventually(lambda: samples(heir.host)[count] == before[taken][count] + 1, "the take-over is counted")
+        moves = 'speakerd_vip_moves_total{cause="owner-dead"}'
+        assert samples(heir.host)[moves] == before[taken].get(moves, 0) + 1
+    finally:
+        dead.stop()
+        dead.start()
+    eventually(
+        lambda: samples(heir.host).get('speakerd_members{state="alive"}') == len(agents) - 1, "all live again", 20
+    )

@@ -1,0 +1,87 @@
+"""What is known of the cluster as a whole: the key of the members' messages, wherever it comes from or fails to."""
+
+from pathlib import Path
+
+from speakerd.config.resources import Metadata
+from speakerd.kube import body
+from speakerd.kube.client import Response
+from speakerd.kube.cluster import KEY_FILE, SECRET, Cluster
+from speakerd.kube.objects import Lease, Secret
+from speakerd.membership.keys import key_id
+from speakerd.model import Key
+from speakerd.settings import Membership, Settings
+
+OLD, NEW = Key(key_id(b"old"), b"old"), Key(key_id(b"new"), b"new")
+
+
+def cluster(known: tuple[Key, ...] = (), secret_file: str = "") -> Cluster:
+    return Cluster(Settings(membership=Membership(secret_file=secret_file)), "me", lambda: None, known)
+
+
+def holds(here: Cluster, data: dict[str, str] | None) -> None:
+    """Let the watch have shown the Secret, None: that there is none."""
+    secret = Secret(Metadata("memberlist", "ns"), data=data or {})
+    here.secret.value = {} if data is None else {"ns/memberlist": secret}
+    here.secret.synced = True
+    here._secret_changed()
+
+
+def recorded(here: Cluster, *keys: Key) -> None:
+    """Let one member's record name these keys."""
+    annotations = {body.KEYS_ANNOTATION: ",".join(each.id for each in keys)}
+    here.members.value = {"a": Lease(Metadata("speakerd-node-a", annotations=annotations))}
+
+
+def test_the_secret_s_key_is_in_use_and_the_older_until_all_records_name_the_newer() -> None:
+    here = cluster((OLD,))
+    before = here.knows_keys
+    holds(here, {"secretkey": "bmV3"})
+    assert (before, here.knows_keys) == (False, True)
+    recorded(here, OLD)
+    assert list(here.keys) == [NEW, OLD]
+    recorded(here, NEW, OLD)
+    assert list(here.keys) == [NEW]
+
+
+def test_a_secret_that_may_not_be_read_is_told_and_waited_for_no_longer() -> None:
+    here = cluster()
+    here.secret.page(Response(403, b'{"reason":"Forbidden","message":"secrets is forbidden"}'))
+    assert here.knows_keys
+    assert here.keys == ()
+    assert here.failing == {SECRET: "403 Forbidden: secrets is forbidden"}
+
+
+def test_a_secret_without_a_key_is_told_and_the_last_key_stays() -> None:
+    here = cluster((OLD,))
+    holds(here, {"other": "bmV3"})
+    assert here.keys == (OLD,)
+    assert "secretkey" in here.failing[SECRET]
+    holds(here, None)
+    assert here.keys == (OLD,)
+    assert not here.failing
+
+
+def test_a_key_from_a_file_is_known_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(b"new")
+    here = cluster((OLD,), str(file))
+    assert here.knows_keys
+    assert here.keys == (NEW, OLD)
+
+
+def test_a_key_file_that_cannot_be_read_or_is_empty_is_told_and_the_last_key_stays(tmp_path: Path) -> None:
+    here = cluster((OLD,), str(tmp_path / "none"))
+    assert here.keys == (OLD,)
+    assert "No such file" in here.failing[KEY_FILE]
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert "is empty" in cluster((), str(empty)).failing[KEY_FILE]
+
+
+def test_a_secret_is_created_only_where_one_has_been_missing_for_long() -> None:
+    here = cluster()
+    due = [here._keys.deadline()]
+    for data in (None, {"secretkey": "bmV3"}):
+        holds(here, data)
+        due.append(here._keys.deadline())
+    assert [at is not None for at in due] == [False, True, False]

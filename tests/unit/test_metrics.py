@@ -1,0 +1,161 @@
+"""Scrapers read what Prometheus' text format says, under MetalLB's names where the thing is the same."""
+
+import re
+from ipaddress import ip_address
+from typing import Literal
+
+import pytest
+from msgspec.structs import replace
+
+from speakerd.events import Event
+from speakerd.metrics import Family, Histogram, Sample, Seen, Tally, collect, exposition
+from speakerd.model import (
+    Advertisement,
+    Assignment,
+    Claim,
+    Config,
+    Counters,
+    MemberSeen,
+    Observed,
+    Plan,
+    Pool,
+    Range,
+    Vip,
+    Wanted,
+)
+
+LINE = re.compile(r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-z]+="([^"\\\n]|\\\\|\\"|\\n)*",?)+\})? (-?[0-9.e+-]+|\+Inf|NaN)')
+V4, V6 = ip_address("10.0.0.1"), ip_address("fd00::1")
+BASE = int(ip_address("10.0.0.0"))
+
+
+def pool(name: str, first: int, last: int, family: Literal[4, 6] = 4, *, avoid_buggy: bool = False) -> Pool:
+    return Pool(name, (Range(family, first, last),), avoid_buggy=avoid_buggy)
+
+
+def seen(**more: object) -> Seen:
+    rows = {ip.packed: Vip(ip.packed, "ns/web", V4.packed, 0) for ip in (V4, V6)}
+    plan = Plan({"ns/web": Assignment((V4, V6), "p")}, Wanted("me", rows))
+    claims = {V4.packed: Claim(V4.packed, 3, "me", 0.0, "first"), V6.packed: Claim(V6.packed, 3, "other", 0.0, "first")}
+    observed = Observed(claims=claims, counters={V4.packed: Counters(V4.packed, 7, 5, 2)})
+    config = Config((pool("p", BASE, BASE + 255),), (Advertisement("all"),))
+    return replace(Seen("me", "1.2", 100.0, observed, Tally(), config, plan), **more)
+
+
+def told(what: Seen) -> dict[str, float]:
+    """Every sample by name and labels, as a scraper would read it."""
+    found = {}
+    for line in exposition(collect(what)).decode().splitlines():
+        if not line.startswith("#"):
+            assert LINE.fullmatch(line), line
+            name, _, value = line.rpartition(" ")
+            assert name not in found, f"{name} is told twice"
+            found[name] = float(value)
+    return found
+
+
+def test_each_family_is_introduced_by_its_help_and_type() -> None:
+    text = exposition([Family("a_total", "counter", "What\nit \\ is.", (Sample(2),)), Family("b", "gauge", "No.", ())])
+    assert text == b"# HELP a_total What\\nit \\\\ is.\n# TYPE a_total counter\na_total 2\n"
+
+
+def test_the_values_of_labels_are_escaped() -> None:
+    text = exposition([Family("a", "gauge", "A.", (Sample(0.25, (("x", 'q"\\\n'), ("y", "z"))),))])
+    assert text.splitlines()[-1] == b'a{x="q\\"\\\\\\n",y="z"} 0.25'
+
+
+def test_a_histogram_counts_each_value_in_all_larger_buckets() -> None:
+    made = Histogram((0.1, 1.0))
+    for value in (0.05, 0.1, 0.5, 7.0):
+        made.observe(value)
+    text = exposition([Family("h", "histogram", "H.", made.samples())]).decode().splitlines()[2:]
+    assert text == ['h_bucket{le="0.1"} 2', 'h_bucket{le="1"} 3', 'h_bucket{le="+Inf"} 4', "h_sum 7.65", "h_count 4"]
+
+
+def test_what_this_node_answers_for_is_told_as_metallb_tells_it() -> None:
+    found = told(seen())
+    assert found['metallb_speaker_announced{service="ns/web",protocol="layer2",node="me",ip="10.0.0.1"}'] == 1
+    assert len([name for name in found if name.startswith("metallb_speaker_announced")]) == 1
+    assert found['metallb_layer2_requests_received{ip="10.0.0.1"}'] == 7
+    assert found['metallb_layer2_responses_sent{ip="10.0.0.1"}'] == 5
+    assert found['metallb_layer2_gratuitous_sent{ip="10.0.0.1"}'] == 2
+
+
+def test_the_allocator_alone_tells_of_pools() -> None:
+    assert not [name for name in told(seen()) if "allocator" in name]
+    found = told(seen(allocator=True))
+    assert found['metallb_allocator_addresses_total{pool="p"}'] == 256
+    assert found['metallb_allocator_ipv4_addresses_total{pool="p"}'] == 256
+    assert found['metallb_allocator_ipv6_addresses_total{pool="p"}'] == 0
+    assert found['metallb_allocator_addresses_in_use_total{pool="p"}'] == 1
+    assert found['metallb_allocator_ipv4_addresses_in_use_total{pool="p"}'] == 1
+    assert found['metallb_allocator_services_allocated_total{pool="p"}'] == 1
+
+
+def test_a_pool_that_avoids_buggy_addresses_has_fewer_and_a_huge_one_as_many_as_64_bits_count() -> None:
+    pools = (pool("b", BASE, BASE + 511, avoid_buggy=True), pool("h", 0, (1 << 128) - 1, 6))
+    found = told(seen(allocator=True, config=Config(pools)))
+    assert found['metallb_allocator_addresses_total{pool="b"}'] == 508
+    assert found['metallb_allocator_ipv6_addresses_total{pool="h"}'] == float((1 << 63) - 1)
+
+
+def test_whether_the_configuration_is_loaded_and_the_newest() -> None:
+    fresh = told(seen(config=None, plan=None))
+    assert (fresh["metallb_k8s_client_config_loaded_bool"], fresh["metallb_k8s_client_config_stale_bool"]) == (0, 0)
+    old = told(seen(stale=True))
+    assert (old["metallb_k8s_client_config_loaded_bool"], old["metallb_k8s_client_config_stale_bool"]) == (1, 1)
+
+
+def test_moves_are_counted_by_cause_and_failovers_by_how_long_they_took() -> None:
+    tally = Tally()
+    tally.take([Event(event="vip.owned", cause="owner-dead", gap=0.163), Event(event="vip.owned", cause="drain")])
+    tally.take([Event(event="vip.left", cause="drain"), Event(event="vip.owned", cause="owner-dead", gap=0.24)])
+    found = told(replace(seen(), tally=tally))
+    assert found['speakerd_vip_moves_total{cause="owner-dead"}'] == 2
+    assert found['speakerd_vip_moves_total{cause="drain"}'] == 1
+    assert found['speakerd_failover_duration_seconds_bucket{le="0.2"}'] == 1
+    assert found["speakerd_failover_duration_seconds_count"] == 2
+
+
+def test_members_are_counted_by_state_and_told_how_late_they_are() -> None:
+    members = (
+        MemberSeen("b", "alive", heard=99.9, round_trip=0.0004, watched=0.075),
+        MemberSeen("c", "alive", heard=99.99, watched=0.075),
+        MemberSeen("d", "unheard"),
+    )
+    found = told(replace(seen(), observed=Observed(members=members, mesh={"replayed": 3, "conflicts": 1})))
+    assert found['speakerd_members{state="alive"}'] == 2
+    assert found['speakerd_members{state="unheard"}'] == 1
+    assert found['speakerd_heartbeat_lateness_seconds{member="b"}'] == pytest.approx(0.025)
+    assert found['speakerd_heartbeat_lateness_seconds{member="c"}'] == 0
+    assert found['speakerd_member_round_trip_seconds{member="b"}'] == 0.0004
+    assert found['speakerd_mesh_messages_total{what="replayed"}'] == 3
+    assert found['speakerd_conflicts_total{kind="conflicts"}'] == 1
+
+
+def test_the_process_tells_of_itself() -> None:
+    found = told(
+        seen(
+            link=0.0125,
+            requests={("GET", "200"): 4, ("WATCH", "0"): 1},
+            watches={"Service": 3, "Node": 0},
+            restarts={"announcer": 2, "controller": 0},
+            findings={("alone", "warning"): 1},
+        )
+    )
+    assert found['speakerd_build_info{version="1.2"}'] == 1
+    assert found['speakerd_api_requests_total{verb="GET",code="200"}'] == 4
+    assert found['speakerd_watch_restarts_total{kind="Service"}'] == 2
+    assert found['speakerd_watch_restarts_total{kind="Node"}'] == 0
+    assert found["speakerd_link_lag_seconds"] == 0.0125
+    assert found['speakerd_process_restarts_total{process="announcer"}'] == 2
+    assert found['speakerd_findings{finding="alone",severity="warning"}'] == 1
+
+
+def test_turns_are_counted_with_their_length() -> None:
+    tally = Tally()
+    tally.turned(0.004)
+    found = told(replace(seen(), tally=tally))
+    assert found["metallb_k8s_client_updates_total"] == 1
+    assert found['speakerd_cycle_duration_seconds_bucket{le="0.005"}'] == 1
+    assert found['speakerd_cycle_duration_seconds_bucket{le="0.0025"}'] == 0
