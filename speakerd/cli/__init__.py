@@ -8,6 +8,8 @@ from typing import NoReturn
 VERBS = {
     "run": "run the agent: controller and announcer, in the foreground",
     "status": "what the running agent sees and does",
+    "explain": "why an address is answered where it is, or by nobody, and what would change it",
+    "events": "what happened to addresses, members, interfaces and settings",
     "drain": "hand over what this host answers for, and take nothing until undrain",
     "undrain": "let this host answer again",
     "check": "check settings files and Kubernetes objects",
@@ -17,6 +19,14 @@ VERBS = {
 
 FINE, NOT_VALID, WRONG_USAGE, NO_AGENT = 0, 1, 2, 3
 """Exit codes: promises to scripts."""
+
+
+class Ended(Exception):
+    """A command cannot go on; what is wrong was said, `code` is its exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(given)
     try:
         return int(import_module(f"speakerd.cli.{chosen.verb}").run(chosen))
+    except Ended as end:
+        return end.code
     except BrokenPipeError:
         sys.stderr.close()
         return FINE

@@ -2,13 +2,17 @@
 
 import argparse
 import os
+import time
 from pathlib import Path
 
 import msgspec
 
-from speakerd.cli import fail
-from speakerd.control import NoAgent, Request, ask
+from speakerd.cli import NO_AGENT, WRONG_USAGE, Ended, fail
+from speakerd.control import REFUSED, NoAgent, Refusal, Request, ask
 from speakerd.report import Report
+
+AGAIN = 0.1
+"""Seconds until an agent is asked again that did not answer, by who is patient."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,16 +35,30 @@ def socket(args: argparse.Namespace) -> Path:
     return (args.folder / "control.sock") if args.folder else usual()
 
 
-def told(path: Path, verb: str) -> bytes | None:
-    """The agent's JSON answer; None, and the error is said, where no agent answers."""
-    try:
-        return ask(path, Request(verb))
-    except NoAgent as fault:
-        fail(str(path), f"no agent answers: {fault}", "is the service running? see systemctl status speakerd")
-        return None
+def told(path: Path, request: Request, patience: float = 0.0) -> bytes:
+    """The agent's JSON answer; one that does not answer is asked again for `patience` seconds (it may be restarting).
+
+    Raises Ended, once the error is said.
+    """
+    answer = _answered(path, request, time.monotonic() + patience)
+    if answer.startswith(REFUSED):
+        refusal = msgspec.json.decode(answer, type=Refusal)
+        fail(refusal.where, refusal.error, refusal.remedy or "see speakerd --help")
+        raise Ended(WRONG_USAGE)
+    return answer
 
 
-def status(path: Path) -> Report | None:
-    """What the agent reports; None as `told`."""
-    answer = told(path, "status")
-    return None if answer is None else msgspec.json.decode(answer, type=Report)
+def _answered(path: Path, request: Request, until: float) -> bytes:
+    while True:
+        try:
+            return ask(path, request)
+        except NoAgent as fault:
+            if time.monotonic() >= until:
+                fail(str(path), f"no agent answers: {fault}", "is the service running? see systemctl status speakerd")
+                raise Ended(NO_AGENT) from fault
+        time.sleep(AGAIN)
+
+
+def status(path: Path) -> Report:
+    """What the agent reports. Raises Ended."""
+    return msgspec.json.decode(told(path, Request("status")), type=Report)

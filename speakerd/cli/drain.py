@@ -6,20 +6,24 @@ from pathlib import Path
 
 import msgspec
 
-from speakerd.cli import FINE, NO_AGENT, NOT_VALID, asking
-from speakerd.report import Report, VipReport
+from speakerd.cli import FINE, NOT_VALID, asking
+from speakerd.control import Request
+from speakerd.prospects import Progress
 
 LOOK = 0.05
 """Seconds between two looks whether all is handed over."""
 PATIENCE = 30.0
+STUCK = 1.2
+"""Seconds for which nothing has moved and nothing can: the agent asks the others again each second."""
 
 
 class Drained(msgspec.Struct):
-    """What came of it: addresses that others answer for now, and those that nobody could take."""
+    """What came of it: `moved` addresses -> who answers now, `kept` ones -> why nobody took them; `done`: none left."""
 
     drained: bool
+    done: bool
     moved: dict[str, str] = {}
-    kept: list[str] = []
+    kept: dict[str, str] = {}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,45 +35,50 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = (
         "Example: speakerd drain --wait && systemctl stop speakerd. It stays drained over restarts, until undrain."
-        " Exit code 1: with --wait, something is still answered here."
+        " Exit code 1: with --wait, something is still answered here; 3: no agent runs here."
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask for it; wait, if wanted; tell what moved where."""
+    """Ask for it; wait, if wanted; tell what moved where, and what did not and why."""
     path = asking.socket(args)
-    before = asking.status(path)
-    if before is None or asking.told(path, "drain") is None:
-        return NO_AGENT
-    mine = [vip.ip for vip in before.vips if vip.owner == before.node.name]
+    before = _progress(path, "drain")
     after = _awaited(path, before, args.timeout) if args.wait else before
-    if after is None:
-        return NO_AGENT
-    owners = {vip.ip: vip for vip in after.vips}
-    done = Drained(drained=True, kept=[ip for ip in mine if _here(after, owners.get(ip))])
-    done.moved = {ip: owners[ip].owner for ip in mine if ip in owners and ip not in done.kept}
-    print(msgspec.json.encode(done).decode() if args.output == "json" else _text(done, waited=args.wait))
+    done = Drained(after.drained, not after.here, kept=after.here if args.wait else {})
+    if args.wait:
+        owners = {vip.ip: vip.owner for vip in asking.status(path).vips}
+        done.moved = {ip: owners[ip] for ip in before.here if ip in owners and ip not in after.here}
+    print(msgspec.json.encode(done).decode() if args.output == "json" else _text(done, before, waited=args.wait))
     return NOT_VALID if args.wait and done.kept else FINE
 
 
-def _here(report: Report, vip: VipReport | None) -> bool:
-    return vip is not None and vip.owner == report.node.name
+def _progress(path: Path, verb: str = "progress") -> Progress:
+    """How far it is."""
+    return msgspec.json.decode(asking.told(path, Request(verb)), type=Progress)
 
 
-def _awaited(path: Path, report: Report | None, timeout: float) -> Report | None:
-    """The report once nothing is answered here, or when time is up."""
-    until = time.monotonic() + timeout
-    while report is not None and any(_here(report, vip) for vip in report.vips) and time.monotonic() < until:
+def _awaited(path: Path, seen: Progress, timeout: float) -> Progress:
+    """How it stands once nothing is answered here, nothing that is can move, or time is up."""
+    now = time.monotonic()
+    until, stuck_since = now + timeout, now
+    while seen.drained and seen.here and now < until and now - stuck_since <= STUCK:
         time.sleep(LOOK)
-        report = asking.status(path)
-    return report
+        now, before, seen = time.monotonic(), seen, _progress(path)
+        if seen.here != before.here or not all(seen.here.values()):
+            stuck_since = now
+    return seen
 
 
-def _text(done: Drained, *, waited: bool) -> str:
+def _text(done: Drained, before: Progress, *, waited: bool) -> str:
+    if before.here and not waited:
+        return f"draining: {len(before.here)} still to be handed over; speakerd status tells how far it is"
     lines = [f"{ip} is answered by {owner or 'nobody'}" for ip, owner in done.moved.items()]
-    if waited:
-        lines += [f"{ip} is still answered here: no other node can take it" for ip in done.kept]
-        lines.append("drained" if not done.kept else "drained as far as others could take over")
-    else:
-        lines.append("draining; speakerd status tells how far it is")
+    lines += [f"{ip} is still answered here: {why or 'its move is not over'}" for ip, why in done.kept.items()]
+    lines.append(_end(done))
     return "\n".join(lines)
+
+
+def _end(done: Drained) -> str:
+    if not done.drained:
+        return "undrained meanwhile"
+    return "drained as far as others could take over" if done.kept else "drained: nothing is answered here"

@@ -3,43 +3,36 @@
 import argparse
 import sys
 import time
-from pathlib import Path
 
 import msgspec
 
-from speakerd.cli import FINE, NO_AGENT, NOT_VALID, fail
-from speakerd.cli.asking import usual
+from speakerd.cli import FINE, NOT_VALID, asking
 from speakerd.cli.terminal import CLEAR, Colour, coloured, paint, table
-from speakerd.control import NoAgent, Request, ask
-from speakerd.report import MemberReport, Report
+from speakerd.control import Request
+from speakerd.report import MemberReport, Report, VipReport, alive
 
 FAILING = 3
 """Writes that failed, told as text; -o json has them all."""
 EVERY = 1.0
 """Seconds between two looks of --watch."""
+VIPS = [*"VIP SERVICE OWNER HEIR EPOCH SINCE CAUSE PREVIOUS INTERFACES MAC".split(), "WHY NOT"]
+MEMBERS = ["MEMBER", "STATE", "SINCE", "HEARD", "ROUND TRIP", "CARRIERS", "WATCHED"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options."""
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
+    asking.configure(parser)
     parser.add_argument("-w", "--watch", action="store_true", help="look again each second until interrupted")
-    parser.add_argument(
-        "--run", dest="folder", type=Path, metavar="DIR", help="folder of control.sock, if not the usual one"
-    )
     parser.epilog = "Example: speakerd status -o json. Exit code 1: a finding of severity error; 3: no agent runs here."
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask and print; with --watch until interrupted."""
-    path = (args.folder / "control.sock") if args.folder else usual()
+    path = asking.socket(args)
     while True:
-        try:
-            answer = ask(path, Request("status"))
-        except NoAgent as fault:
-            fail(str(path), f"no agent answers: {fault}", "is the service running? see systemctl status speakerd")
-            return NO_AGENT
+        answer = asking.told(path, Request("status"))
         report = msgspec.json.decode(answer, type=Report)
-        text = answer.decode().rstrip("\n") if args.output == "json" else rendered(report, colour=coloured())
+        text = answer.decode().rstrip("\n") if args.output == "json" else rendered(report, colour=coloured(sys.stdout))
         if not args.watch:
             print(text)
             return NOT_VALID if any(each.severity == "error" for each in report.findings) else FINE
@@ -51,29 +44,33 @@ def rendered(report: Report, *, colour: bool) -> str:
     """The report as paragraphs and tables."""
     parts = [_head(report, colour=colour), _findings(report, colour=colour)]
     if report.vips:
-        rows = [
-            [v.ip, v.service, v.owner, v.heir, v.since, v.cause, ",".join(v.interfaces), v.mac, v.reason]
-            for v in report.vips
-        ]
-        header = ["VIP", "SERVICE", "OWNER", "HEIR", "SINCE", "CAUSE", "INTERFACES", "MAC", "WHY NOT"]
-        parts.append(table(header, rows, colour=colour))
+        parts.append(table(VIPS, [_vip(each) for each in report.vips], colour=colour))
     waiting = [s for s in report.services if s.reason or not s.ips]
     if waiting:
         rows = [[f"{s.namespace}/{s.name}", ",".join(s.ips), s.reason, s.message] for s in waiting]
         parts.append(table(["SERVICE", "HOLDS", "REASON", "MESSAGE"], rows, colour=colour))
     if report.member_states:
         rows = [_member(each) for each in report.member_states]
-        parts.append(table(["MEMBER", "STATE", "SINCE", "HEARD", "ROUND TRIP", "CARRIERS"], rows, colour=colour))
+        parts.append(table(MEMBERS, rows, colour=colour))
     rows = [[i.name, i.mac, "up" if i.carrier else "down", "yes" if i.usable else i.reason] for i in report.interfaces]
     parts.append(table(["INTERFACE", "MAC", "CARRIER", "USED"], rows, colour=colour))
     return "\n\n".join(filter(None, parts))
 
 
+def _vip(told: VipReport) -> list[str]:
+    epoch, interfaces = str(told.epoch or ""), ",".join(told.interfaces)
+    known = [told.owner, told.heir, epoch, told.since, told.cause, told.previous, interfaces, told.mac]
+    return [told.ip, told.service, *known, told.reason]
+
+
 def _member(told: MemberReport) -> list[str]:
-    heard = "" if told.heard is None else f"{told.heard * 1000:.0f} ms ago"
+    heard = (
+        "" if told.heard is None else f"{told.heard * 1000:.0f} ms ago" if told.heard < 1 else f"{told.heard:.0f} s ago"
+    )
     trip = "" if told.round_trip is None else f"{told.round_trip:.2f} ms"
     state = f"{told.state}, drained" if told.drained else told.state
-    return [told.name, state, told.since, heard, trip, ",".join(told.carriers)]
+    watched = told.watched or (f"each {told.interval * 1000:.0f} ms" if told.interval else "")
+    return [told.name, state, told.since, heard, trip, ",".join(told.carriers), watched]
 
 
 def _head(report: Report, *, colour: bool) -> str:
@@ -89,7 +86,7 @@ def _head(report: Report, *, colour: bool) -> str:
         ("", f"not known to the API: {', '.join(absent)}" if absent else ""),
         *(("", f"not written: {what}: {why}") for what, why in list(api.failing.items())[:FAILING]),
         ("Allocator", report.allocator or "none"),
-        ("Members", ", ".join(report.members)),
+        ("Members", alive(report)),
         ("Pools", ", ".join(config.pools)),
         ("Processes", f"supervisor {run.supervisor}, controller {run.controller}, announcer {run.announcer}"),
         ("", f"refused by the host: {', '.join(run.missing)}" if run.missing else ""),
