@@ -18,6 +18,7 @@ BENCHES = {
     "failover": "the owner of a VIP dies, stalls, stops or is drained: how long it is silent; keepalived beside it",
     "responder": "ARP and NDP without a network: time a frame, random frames",
     "decide": "one change among many Services",
+    "mesh": "many members over UDP on loopback: packets and CPU of each",
 }
 WRONG_USAGE = 2
 
@@ -28,6 +29,8 @@ def main() -> int:
     parser.add_argument("name", choices=BENCHES, help="; ".join(f"{name}: {what}" for name, what in BENCHES.items()))
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
     parser.add_argument("--binary", action="store_true", help="the compiled speakerd alone (see ./dev build)")
+    parser.add_argument("--cases", default="", metavar="A,B", help="failover: these alone (a: also a.2, a.3, ...)")
+    parser.add_argument("--runs", type=int, default=10, metavar="N", help="failover: of each case (default 10)")
     args = parser.parse_args()
     programs: dict[str, Sequence[str]] = {"cpython": CPYTHON} if not args.binary else {}
     if Path(BINARY[0]).exists():
@@ -36,7 +39,8 @@ def main() -> int:
         sys.stderr.write(f"error: {BINARY[0]}: not there (run ./dev build)\n")
         return WRONG_USAGE
     run: Callable[[Options], Outcome] = import_module(f"tests.bench.{args.name}").run
-    outcome = run(Options(programs))
+    cases = tuple(filter(None, args.cases.split(",")))
+    outcome = run(Options(programs, cases, args.runs))
     if args.output == "json":
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(outcome), indent=1).decode() + "\n")
     else:

@@ -5,225 +5,163 @@ A client probes by UDP each 2 ms, a broadcast who-has goes out each 10 ms. Each 
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
+from tests.bench import calm, faults, thousand
+from tests.bench.contenders import ADVERTS, VIPS, Contender, keepalived, speakerd
 from tests.bench.figures import Options, Outcome, at_most, quantile
-from tests.lab import objects
-from tests.lab.agents import Agent, command_output, fleet
-from tests.lab.embedded import Embedded
-from tests.lab.frames import Sighting, Watch
+from tests.lab import net
+from tests.lab.eyes import looking, plan
 from tests.lab.net import Host, Lan
+from tests.lab.outage import Outage, outage
 from tests.lab.standin import Forward, forward
-from tests.lab.steps import given, owner, publish
-from tests.lab.traffic import Echo, Probe
-from tests.lab.waiting import eventually
+from tests.lab.steps import Family, owner
 
-RUNS = int(os.environ.get("RUNS", "10"))
-"""Of each case."""
-SETTLED = 2.0
-"""Seconds after the VIP is answered until something happens: heirs are named by then."""
-AFTER = 2.5
-"""Seconds a run goes on after what happened."""
-STOPPED = 2.0
-VIP = "10.99.10.1"
-ADVERTS = {"defaults": 1.0, "100ms": 0.1, "50ms": 0.05}
+SETTLED = 1.0
+"""Seconds after owner and heir are known until something happens."""
+BEFORE, AFTER = 0.3, 3.0
+"""Seconds the client is served before it happens, and that a run goes on after it."""
 
-Act = Callable[[Lan, Agent], None]
+COUNTED = ("failed", "lost", "moves")
+DEAD = {"arp.p50": 0.16, "arp.max": 0.2, "moves": 1}
+PLANNED = {"arp.max": 0.02, "lost.max": 0, "moves": 1}
+SETTLES = {"after.max": 0.1, "moves": 1}
 
 
-class Run(Struct, frozen=True):
-    """Seconds: the client's longest gap, the longest ARP silence, and how long two MACs answered.
+class Case(Struct, frozen=True):
+    """`act` on the owner among so many nodes; `goals` by figure; `beside`: keepalived shows it as well."""
 
-    `lost`: probes without an answer; `moved`: another node answers in the end.
-    """
-
-    client: float
-    arp: float
-    twice: float
-    lost: int
-    moved: bool
-
-
-def dies(lan: Lan, agent: Agent) -> None:
-    """All processes killed and the link cut at once."""
-    for pid in agent.pids().values():
-        os.kill(pid, signal.SIGKILL)
-    lan.link(agent.host, "down")
+    says: str
+    act: faults.Act
+    goals: Mapping[str, float] = {}
+    nodes: int = 3
+    family: Family = "IPv4"
+    busy: bool = False
+    beside: bool = False
 
 
-def announcer_killed(_lan: Lan, agent: Agent) -> None:
-    """The announcer killed."""
-    agent.kill("announcer")
-
-
-def tree_killed(_lan: Lan, agent: Agent) -> None:
-    """The whole process tree killed, the link whole."""
-    for pid in agent.pids().values():
-        os.kill(pid, signal.SIGKILL)
-
-
-def stalls(_lan: Lan, agent: Agent) -> None:
-    """The announcer stopped for a while, then continued."""
-    agent.kill("announcer", signal.SIGSTOP)
-    time.sleep(STOPPED)
-    agent.kill("announcer", signal.SIGCONT)
-
-
-def cable_out(lan: Lan, agent: Agent) -> None:
-    """The cable out for a while, then in."""
-    lan.link(agent.host, "down")
-    time.sleep(STOPPED)
-    lan.link(agent.host, "up")
-
-
-def told_to_end(_lan: Lan, agent: Agent) -> None:
-    """SIGTERM, then started again."""
-    agent.stop()
-    agent.start()
-
-
-def drained(_lan: Lan, agent: Agent) -> None:
-    """Drained by its operator."""
-    command_output("drain", "--wait", "--run", str(agent.run))
-
-
-CASES: Sequence[tuple[str, int, Act, dict[str, float]]] = (
-    # name, nodes, what happens, goals: of the ARP silence's median and maximum in seconds, of probes lost
-    ("dead.2", 2, dies, {"arp.max": 0.25}),
-    ("dead.3", 3, dies, {"arp.p50": 0.16, "arp.max": 0.2}),
-    ("dead.5", 5, dies, {"arp.p50": 0.16, "arp.max": 0.2}),
-    ("announcer.killed", 3, announcer_killed, {"arp.max": 0.1, "moved": 0}),
-    ("tree.killed", 3, tree_killed, {"arp.p50": 0.16, "arp.max": 0.2}),
-    ("stalled", 3, stalls, {"twice.max": 0.1}),
-    ("cable", 3, cable_out, {"arp.p50": 0.16, "arp.max": 0.2, "twice.max": 0.1}),
-    ("sigterm", 3, told_to_end, {"arp.max": 0.02, "lost": 0}),
-    ("drain", 3, drained, {"arp.max": 0.02, "lost": 0}),
-)
+CASES: Mapping[str, Case] = {
+    "a.2": Case("one of two nodes dies", faults.dies, {"arp.max": 0.25, "moves": 1}, 2),
+    "a.3": Case("one of three nodes dies", faults.dies, DEAD, beside=True),
+    "a.5": Case("one of five nodes dies", faults.dies, DEAD, 5),
+    "b": Case("the announcer is killed", faults.announcer_killed, {"arp.max": 0.1, "moves": 0}),
+    "c": Case("the process tree is killed", faults.tree_killed, DEAD),
+    "d": Case("the announcer is stopped for 10 s", faults.stalls, SETTLES),
+    "e": Case("the cable is out for 5 s", faults.cable_out, DEAD | SETTLES, beside=True),
+    "f": Case("SIGTERM, then started again", faults.told_to_end, PLANNED, beside=True),
+    "g": Case("drained", faults.drained, PLANNED),
+    "h": Case("the API server goes, then a node dies", faults.dies_without_api, DEAD),
+    "i": Case("all cores are busy, a node dies", faults.dies, {"arp.max": 0.3, "moves": 1}, busy=True, beside=True),
+    "j.a": Case("IPv6: a node dies", faults.dies, DEAD, family="IPv6"),
+    "j.f": Case("IPv6: SIGTERM, then started again", faults.told_to_end, PLANNED, family="IPv6"),
+    "k": Case("a node dies, the client heeds nothing unasked for a second", faults.dies_unheard, {}),
+}
+MORE: Mapping[str, Callable[[Sequence[str], int, str, Outcome], None]] = {
+    "calm": calm.run,
+    "l.dies": thousand.dies,
+    "l.joins": thousand.joins,
+}
+"""Cases of another shape: program, runs, name of its figures."""
+NAMES = (*CASES, *MORE)
 
 
 def run(options: Options) -> Outcome:
-    """All cases with the first program that there is, and keepalived."""
+    """The cases wished for, with the first program that there is, and keepalived."""
+    if lacking := net.missing():
+        raise SystemExit(f"error: bench: {lacking}")
     outcome = Outcome(figures={}, goals=[])
     (name, program), *_ = options.programs.items()
-    for case, nodes, act, goals in CASES:
-        _say(f"{name}: {case}")
-        found = [_speakerd(program, nodes, act) for _ in range(RUNS)]
-        _note(f"{name}.{case}", found, goals, outcome)
-    if shutil.which("keepalived"):
-        for word, advert in ADVERTS.items():
-            _say(f"keepalived: {word}")
-            _note(f"keepalived.{word}.dead.3", [_keepalived(advert) for _ in range(RUNS)], {}, outcome)
+    wished = [each for each in NAMES if _wished(each, options.cases)]
+    with net.orderly():
+        for word in wished:
+            if word in CASES:
+                _case(word, CASES[word], {name: partial(speakerd, program=program)}, options.runs, outcome)
+            else:
+                _say(f"{name}.{word}")
+                MORE[word](program, options.runs, f"{name}.{word}", outcome)
     return outcome
 
 
-def _speakerd(program: Sequence[str], nodes: int, act: Act) -> Run:
-    with Lan(nodes) as lan, Echo(lan), Embedded(lan) as plane:
-        plane.cluster.create(objects.pool("bench", f"{VIP}/32"))
-        plane.cluster.create(objects.advertisement("bench"))
-        with fleet(lan, plane, program) as agents:
-            publish(plane.cluster, "web", lan.nodes)
-            assert given(plane.cluster, "web") == [VIP]
-            name = owner(lan, VIP)
-            (agent,) = (each for each in agents if each.host.name == name)
+def _wished(word: str, cases: Sequence[str]) -> bool:
+    return not cases or any(word == each or word.startswith(f"{each}.") for each in cases)
+
+
+Boot = Callable[..., AbstractContextManager[Contender]]
+
+
+def _case(word: str, case: Case, own: Mapping[str, Boot], runs: int, outcome: Outcome) -> None:
+    rivals: dict[str, Boot] = dict(own)
+    if case.beside and shutil.which("keepalived"):
+        rivals |= {name: partial(keepalived, advert=advert) for name, advert in ADVERTS.items()}
+    for name, boot in rivals.items():
+        _say(f"{name}.{word}: {case.says}")
+        found, failed = [], 0
+        for _ in range(runs):
+            try:
+                found.append(_once(case, boot))
+            except AssertionError as fault:
+                failed += 1
+                sys.stderr.write(f"{name}.{word}: {fault}\n")
+        note(f"{name}.{word}", found, failed, case.goals if name in own else {}, outcome)
+
+
+def _once(case: Case, boot: Boot) -> Outage:
+    vip = VIPS[case.family]
+    with tempfile.TemporaryDirectory(prefix="speakerd-bench-") as where, Lan(case.nodes) as lan:
+        folder = Path(where)
+        busy = faults.load(lan, folder, os.cpu_count() or 1) if case.busy else nullcontext()
+        with boot(lan, case.family, folder) as running, busy:
+            name = owner(lan, vip)
+            (node,) = (each for each in lan.nodes if each.name == name)
             time.sleep(SETTLED)
-            return _watched(lan, agent.host, lambda: act(lan, agent))
+            return _watched(lan, folder, vip, node, partial(case.act, lan, running, node), running.slow)
 
 
-def _watched(lan: Lan, before: Host, act: Callable[[], None]) -> Run:
-    """Let it happen, with the client and the onlooker looking; the pods are on nodes that stay."""
-    stay = [node for node in lan.nodes if node != before]
-    forward(lan, [Forward(VIP, 80, stay)])
-    with Watch(lan.onlooker, ask=[VIP]) as watch, Probe(lan.client, VIP, 80, time.monotonic, 0.002) as probe:
-        eventually(lambda: len(probe.answers) > 50, "the client is served", 10)
-        began, sent = time.time(), probe.sent - len(probe.answers)
-        act()
-        time.sleep(AFTER)
-        lost = probe.sent - len(probe.answers) - sent
-        times = [when for when, _ in probe.answers]
-        gap = max((b - a for a, b in pairwise(times)), default=float("inf"))
-        answers = [each for each in watch.of(VIP, "answer") if each.when > began - 0.05]
-        speakers = [each.mac for each in answers]
-        return Run(
-            gap,
-            watch.silence(VIP),
-            _twice(answers),
-            max(0, lost),
-            speakers[-1] != lan.mac(before) if speakers else True,
-        )
+def _watched(lan: Lan, folder: Path, vip: str, node: Host, act: Callable[[], float], slow: float) -> Outage:
+    """Let it happen before the eyes of client and onlooker; the pods are on nodes that stay."""
+    stay = [each for each in lan.nodes if each != node]
+    forward(lan, [Forward(vip, 80, stay)])
+    look = plan(lan, [vip], stay)
+    with looking(lan, folder, look) as eyes:
+        eyes.served()
+        time.sleep(BEFORE)
+        began = time.time()
+        back = act()
+        time.sleep(AFTER + slow)
+        return outage(eyes.end(), look, began, back)
 
 
-def _twice(answers: Sequence[Sighting]) -> float:
-    """Seconds from the first answer of a new MAC to the last one of an older: how long two of them answered."""
-    first: dict[str, float] = {}
-    last: dict[str, float] = {}
-    for each in answers:
-        first.setdefault(each.mac, each.when)
-        last[each.mac] = each.when
-    spans = sorted((first[mac], last[mac]) for mac in first)
-    return max(
-        (min(end, last_end) - start for (_, end), (start, last_end) in pairwise(spans) if end > start), default=0.0
-    )
-
-
-@contextmanager
-def _router(lan: Lan, node: Host, number: int, advert: float, folder: Path) -> Iterator[int]:
-    """keepalived on a node; its pid, which is its process group's."""
-    config = folder / f"{node.name}.conf"
-    config.write_text(
-        f"global_defs {{\n  router_id {node.name}\n  vrrp_version 3\n}}\nvrrp_instance v {{\n  state BACKUP\n"
-        f"  interface eth0\n  virtual_router_id 51\n  priority {200 - number}\n  advert_int {advert:g}\n"
-        f"  virtual_ipaddress {{\n    {VIP}/16\n  }}\n}}\n"
-    )
-    command = ("keepalived", "-n", "-l", "-P", "-f", str(config), "-p", str(folder / f"{node.name}.pid"))
-    process = lan.spawn(node, *command, "-r", str(folder / f"{node.name}.vrrp"), log=folder / f"{node.name}.log")
-    try:
-        yield process.pid
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _keepalived(advert: float) -> Run:
-    """The master dies: killed, with its link cut."""
-    with Lan(3) as lan, Echo(lan), ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="speakerd-bench-")))
-        pids = [
-            stack.enter_context(_router(lan, node, number, advert, folder)) for number, node in enumerate(lan.nodes)
-        ]
-        name = owner(lan, VIP, 20)
-        (number,) = (n for n, node in enumerate(lan.nodes) if node.name == name)
-        time.sleep(SETTLED)
-
-        def die() -> None:
-            os.killpg(pids[number], signal.SIGKILL)  # its parent alone would let the child say goodbye
-            lan.link(lan.nodes[number], "down")
-            time.sleep(4 * advert)
-
-        return _watched(lan, lan.nodes[number], die)
-
-
-def _note(name: str, found: Sequence[Run], goals: dict[str, float], outcome: Outcome) -> None:
-    values: dict[str, float] = {}
-    for word in ("client", "arp", "twice"):
-        times = [float(getattr(each, word)) for each in found]
-        values |= {f"{word}.min": min(times), f"{word}.p50": quantile(times, 0.5), f"{word}.max": max(times)}
-    values["lost"] = max(each.lost for each in found)
-    values["moved"] = sum(each.moved for each in found)
-    for word, value in values.items():
-        outcome["figures"][f"{name}.{word}"] = round(value, 4)
+def note(name: str, found: Sequence[Outage], failed: int, goals: Mapping[str, float], outcome: Outcome) -> None:
+    """The figures of all runs of a case, and the goals that stand for it."""
+    values = {"failed": float(failed)} | (_figures(found) if found else {})
+    outcome["figures"] |= {f"{name}.{word}": round(value, 4) for word, value in values.items()}
+    wanted = {"failed": 0.0, **goals} if goals else {}
     outcome["goals"] += [
-        at_most(f"{name}: {word}", values[word], goal, "s" if "." in word else "") for word, goal in goals.items()
+        at_most(f"{name}: {word}", values.get(word, float("inf")), goal, "" if word.startswith(COUNTED) else "s")
+        for word, goal in wanted.items()
     ]
+
+
+def _figures(found: Sequence[Outage]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for word in ("client", "arp", "twice", "after", "lost"):
+        values |= _spread(word, [float(getattr(each, word)) for each in found])
+    values["moves"] = max(each.moves for each in found)
+    values["spacing"] = max(each.spacing for each in found)
+    return values
+
+
+def _spread(word: str, values: Iterable[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    return {f"{word}.min": ordered[0], f"{word}.p50": quantile(ordered, 0.5), f"{word}.max": ordered[-1]}
 
 
 def _say(text: str) -> None:

@@ -25,9 +25,14 @@ class Outcome(TypedDict):
 
 
 class Options(Struct, frozen=True):
-    """How to run: `programs` by name (cpython, binary), each the command that starts speakerd."""
+    """How to run: `programs` by name (cpython, binary), each the command that starts speakerd.
+
+    Where a bench has cases: which of them, all without any; and how often each.
+    """
 
     programs: dict[str, Sequence[str]]
+    cases: Sequence[str] = ()
+    runs: int = 10
 
 
 def at_most(name: str, value: float, goal: float, unit: str) -> Goal:
