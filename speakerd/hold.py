@@ -67,6 +67,8 @@ class Hold:
 
     def compared(self, name: str, living: int, recorded: Collection[str], now: float) -> None:
         """The claims of `name` are known, one of the others `living`; silence ends once enough are."""
+        if not self.active and not self._closed:
+            return
         self._compared.add(name)
         enough = len(self._compared) >= min(ENOUGH, max(1, living))
         if enough:

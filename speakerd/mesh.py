@@ -316,8 +316,8 @@ class Mesh:
             self._claims_changed += 1
             self._calm.stir(now)
         effects = [*self._told(found, now), *self._told(self.owner.flush(), now)]
-        nothing_to_give = not self.owner.holdings.serving or not self.detector.living()
-        self.left = self.owner.holdings.leaving and nothing_to_give
+        holdings = self.owner.holdings
+        self.left = holdings.leaving and (not holdings.serving or not self.detector.living())
         return effects
 
     def _told(self, found: Iterable[Effect | Tell | Noted], now: float) -> list[Effect]:

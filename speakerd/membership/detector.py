@@ -5,7 +5,7 @@ clock; counts that stood still with this process begin anew (`gap`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from speakerd.membership import heartbeat
 from speakerd.membership.effects import Beat, Changed, Effect, Missed, Suspended, TwoBoots
@@ -41,6 +41,8 @@ class Detector:
         self._ring = Ring(())
         self._beat_at = now
         self._watching: frozenset[str] = frozenset()
+        self._company = ""
+        self._living: dict[str, None] = {}
         self.peers: dict[str, Peer] = {}
         self._voice = Voice(self.peers, myself, random, now)
         self.counters: Counter[str] = Counter()
@@ -84,9 +86,9 @@ class Detector:
         peer = self.peers.get(name)
         return name == self._me or (peer is not None and peer.state in HERE)
 
-    def living(self) -> list[str]:
+    def living(self) -> Collection[str]:
         """The other members thought to live."""
-        return [name for name, peer in self.peers.items() if peer.state in HERE]
+        return self._living.keys()
 
     def hears(self, name: str, now: float) -> bool:
         """Whether no heartbeat of that member is missing."""
@@ -112,8 +114,16 @@ class Detector:
 
     def alone(self, now: float) -> bool:
         """Whether this node hears no other member, or none of those it hears lists it."""
-        heard = [peer for peer in self.peers.values() if peer.state in HERE and now < peer.death_vote_at(now)]
-        return bool(self.peers) and not any(peer.lists(self._me) for peer in heard)
+        if self._hears_me(self._company, now):
+            return False
+        self._company = next((name for name in self.peers if self._hears_me(name, now)), "")
+        return bool(self.peers) and not self._company
+
+    def _hears_me(self, name: str, now: float) -> bool:
+        peer = self.peers.get(name)
+        if peer is None or peer.state not in HERE:
+            return False
+        return peer.lists(self._me) and now < peer.death_vote_at(now)
 
     # -- what comes in
 
@@ -328,6 +338,10 @@ class Detector:
         if before is state:
             return []
         peer.since = now
+        if state in HERE and peer.name in self.peers:
+            self._living[peer.name] = None
+        else:
+            self._living.pop(peer.name, None)
         if state is State.DEAD:
             peer.votes.clear()
             if peer.name in self.peers:
@@ -340,7 +354,7 @@ class Detector:
     def _see_ring(self, now: float) -> None:
         """Who watches whom changes with who lives; a member newly watched has its time to be heard."""
         self._ring = Ring([self._me, *self.living()])
-        watching = frozenset(name for name in self.peers if self._me in self._ring.observers(name))
+        watching = self._ring.observed(self._me, self.peers)
         for name in watching - self._watching:
             self.peers[name].count_anew(now)
         self._watching = watching

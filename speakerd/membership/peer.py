@@ -41,6 +41,7 @@ class Peer:
 
     def __init__(self, name: str, interval: float, misses: int, now: float) -> None:
         self.name = name
+        self.id = member_id(name)
         self.state = State.UNHEARD
         self.since = now
         self.boot = 0

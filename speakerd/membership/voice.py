@@ -38,6 +38,7 @@ class Voice:
         self._me, self._interval = "", 0.075
         self._number = 0
         self._turn: deque[str] = deque()
+        self._round: list[str] = []
         self._sides: deque[tuple[float, int]] = deque()
         self._lately: tuple[float, tuple[int, bytes, bytes]] = (-1.0, (0, b"", b""))
         self._deaths: dict[Fate, float] = {}
@@ -73,10 +74,9 @@ class Voice:
 
     def _count(self) -> int:
         alive = [peer for peer in self._peers.values() if peer.state in HERE]
-        mutual = {peer.name for peer in alive if peer.lists(self._me)}
-        return 1 + sum(
-            peer.name in mutual or any(p.lists(peer.name) for p in alive if p.name in mutual) for peer in alive
-        )
+        mutual = [peer for peer in alive if peer.lists(self._me)]
+        reached = frozenset(peer.id for peer in mutual).union(*(peer.udp | peer.frames for peer in mutual))
+        return 1 + sum(peer.id in reached for peer in alive)
 
     def post(self, to: str, kind: Kind, body: bytes, now: float, *, both: bool = False) -> list[Post]:
         """A message to a member by UDP, and by frames where UDP does not work both ways (or `both`)."""
@@ -103,13 +103,19 @@ class Voice:
         return [*found, *self._silent()]
 
     def _silent(self) -> list[Peer]:
-        """One member that is not heard: the last one lost every other time, else whose turn it is."""
+        """One member that is not heard: the last one lost every other time, else the next of a round of all."""
         while self._turn and (self._turn[-1] not in self._peers or self._peers[self._turn[-1]].state in HERE):
             self._turn.pop()
         if self._turn and self._number % 2:
             return [self._peers[self._turn[-1]]]
-        silent = [peer for peer in self._peers.values() if peer.state not in HERE]
-        return [silent[int(self._random() * len(silent))]] if silent else []
+        if not self._round:
+            self._round = [name for name, peer in self._peers.items() if peer.state not in HERE]
+            self._round.sort(key=lambda _: self._random())
+        while self._round:
+            peer = self._peers.get(self._round.pop())
+            if peer and peer.state not in HERE:
+                return [peer]
+        return []
 
     def _heard_lately(self, now: float) -> tuple[int, bytes, bytes]:
         """Our side, and whom we hear by each carrier; the same for all heartbeats of one instant."""
