@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from tests.lab.agents import Agent, command_output, ready
-from tests.lab.claims import agreed, claim, others, settled, states
+from tests.lab.claims import agreed, claim, finding, others, settled, states
 from tests.lab.cluster import Cluster
 from tests.lab.eyes import Seen, looking, plan
 from tests.lab.net import Lan
@@ -95,6 +95,11 @@ def restored(lan: Lan, agents: list[Agent], agent: Agent) -> Iterator[None]:
         eventually(partial(ready, agent, [each.host.name for each in agents]), f"{agent.host.name} is back", 30)
 
 
+def started_again(agent: Agent, killed: int) -> bool:
+    """Whether another announcer runs than the one that was killed."""
+    return agent.pids().get("announcer", killed) != killed
+
+
 def test_a_dead_nodes_vip_is_answered_by_another_and_stays_there_when_it_returns(
     lan: Lan, agents: list[Agent], served: Served, story: Story
 ) -> None:
@@ -126,6 +131,20 @@ def test_the_announcer_killed_moves_nothing(lan: Lan, agents: list[Agent], serve
     assert story.answered_by() == [agent.host.name]
     after = claim(agent, address)
     assert (after["owner"], after["epoch"]) == (before["owner"], before["epoch"])
+
+
+def test_an_announcer_that_dies_three_times_in_a_minute_hands_over_and_a_finding_says_so(
+    lan: Lan, agents: list[Agent], served: Served, story: Story
+) -> None:
+    agent = served.agent
+    with story.told(), restored(lan, agents, agent):
+        for _ in range(3):
+            eventually(partial(started_again, agent, agent.kill("announcer")), "it is started again")
+        eventually(lambda: agreed(agents, served.address) not in ("", agent.host.name), "another owns it", 10.0)
+        assert finding(agent, "announcer-crash-loop")["severity"] == "error"
+        throughout(lambda: answering(lan, served.address) != [agent.host.name], "it does not go back", 2.0)
+    assert story.answered_by()[0] == agent.host.name
+    assert len(story.answered_by()) == 2
 
 
 def test_sigterm_moves_it_without_a_lost_probe_and_not_back_at_the_next_start(

@@ -124,3 +124,16 @@ def test_a_vip_is_where_the_labels_of_nodes_let_it_be(cluster: Cluster, lan: Lan
 def label(cluster: Cluster, node: str, zone: str | None) -> None:
     """Set or remove the label `zone` of a Node."""
     cluster.patch("Node", node, {"metadata": {"labels": {"zone": zone}}})
+
+
+def test_a_node_that_may_answer_again_takes_nothing_back(cluster: Cluster, lan: Lan, agents: list[Agent]) -> None:
+    publish(cluster, "returned", lan.nodes)
+    (address,) = given(cluster, "returned")
+    first = settled(lan, agents, address).host.name
+    cluster.patch("Node", first, {"metadata": {"labels": {EXCLUDED: ""}}})
+    try:
+        eventually(lambda: claim(agents[0], address).get("owner") not in ("", first), "another node has it")
+        second = owner(lan, address)
+    finally:
+        cluster.patch("Node", first, {"metadata": {"labels": {EXCLUDED: None}}})
+    throughout(lambda: owner(lan, address) == second, "it stays where it went", STEADY)
