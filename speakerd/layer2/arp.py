@@ -8,14 +8,14 @@ from speakerd import lean
 
 lean.package("dpkt")
 from dpkt.arp import ARP, ARP_OP_REPLY, ARP_OP_REQUEST  # noqa: E402
-from dpkt.ethernet import ETH_TYPE_ARP, Ethernet  # noqa: E402
 
 BROADCAST = b"\xff" * 6
 NOBODY = bytes(6)
 NO_ADDRESS = bytes(4)
 LENGTH = 42
-REQUEST_HEAD = bytes(Ethernet(type=ETH_TYPE_ARP, data=ARP(op=ARP_OP_REQUEST)))[12:22]
-REPLY_HEAD = bytes(Ethernet(type=ETH_TYPE_ARP, data=ARP(op=ARP_OP_REPLY)))[12:22]
+ETHERTYPE = b"\x08\x06"
+REQUEST_HEAD = ETHERTYPE + bytes(ARP(op=ARP_OP_REQUEST))[:8]
+REPLY_HEAD = ETHERTYPE + bytes(ARP(op=ARP_OP_REPLY))[:8]
 """All that frames of a kind have in common: built once, since a take-over says a thousand in a second."""
 
 

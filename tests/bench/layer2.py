@@ -3,7 +3,7 @@
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from ipaddress import IPv4Address
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.bench.figures import Options, Outcome, at_most, quantile
 from tests.lab import net, objects
-from tests.lab.agents import PARTS, Agent, fleet
+from tests.lab.agents import PARTS, Agent, Memory, Part, fleet
 from tests.lab.embedded import Embedded
 from tests.lab.frames import ETH_ARP, answers, who_has
 from tests.lab.net import Host, Lan, inside
@@ -20,6 +20,8 @@ from tests.lab.waiting import eventually
 
 FIRST = IPv4Address("10.99.16.0")
 SIZES = (1, 100, 1000)
+CALM, STILL = 8.0, 0.3
+"""Seconds apart at which all processes take the same memory, to so many MiB."""
 ROUNDS, BATCH, PACED, PACE = 20, 100, 300, 0.01
 """Back to back: questions by turns to kernel and VIP, in batches, so that a machine's moods hit both."""
 STORM_RATE, STORM_SECONDS = 20_000, 5.0
@@ -190,7 +192,7 @@ def _memory(name: str, program: Sequence[str], outcome: Outcome) -> None:
         _say(f"{name}: memory with {size} Services")
         with _plane(1) as (lan, plane), fleet(lan, plane, program) as (agent,):
             _grow(lan, plane, size)
-            used = agent.memory()
+            used = _in_calm(agent)
         for part in PARTS:
             outcome["figures"][f"{name}.memory.{size}.{part}.rss.MiB"] = round(used[part].rss, 1)
             outcome["figures"][f"{name}.memory.{size}.{part}.pss.MiB"] = round(used[part].pss, 1)
@@ -199,6 +201,17 @@ def _memory(name: str, program: Sequence[str], outcome: Outcome) -> None:
     outcome["goals"].append(
         at_most(f"{name}: PSS of all processes, {SIZES[-1]} Services", total * 1.048576, 55.0, "MB")
     )
+
+
+def _in_calm(agent: Agent) -> Mapping[Part, Memory]:
+    """Once it changes no more: what was read once at the start has been given back, and all is written down."""
+    used = agent.memory()
+    while True:
+        before = used
+        time.sleep(CALM)
+        used = agent.memory()
+        if abs(sum(each.pss for each in used.values()) - sum(each.pss for each in before.values())) < STILL:
+            return used
 
 
 def _say(text: str) -> None:
