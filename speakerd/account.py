@@ -3,10 +3,12 @@
 import os
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from speakerd import __version__, diagnosis, report
+from speakerd.findings import Finding
 from speakerd.kube.cluster import Cluster
 from speakerd.metrics import Seen, Tally
 from speakerd.model import Node, Observed, Plan, Problem, Snapshot
@@ -16,7 +18,8 @@ from speakerd.settings import Settings
 class State(Struct, frozen=True):
     """What the controller holds. `since`: its start by the wall clock; `problems`: of settings saved last.
 
-    `link`: seconds the announcer took to answer; `restarts`: of the controller.
+    `link`: seconds the announcer took to answer; `restarts`: of the controller; `unserved`: why an address of HTTP
+    could not be bound, by it.
     """
 
     settings: Settings
@@ -30,6 +33,7 @@ class State(Struct, frozen=True):
     tally: Tally
     link: float | None
     restarts: int
+    unserved: Mapping[str, str]
 
     @property
     def me(self) -> str:
@@ -64,6 +68,8 @@ def report_of(state: State) -> report.Report:
         told.configuration = report.configuration(state.snapshot.config, state.problems)
     told.member_states = report.members(state.observed, now, offset, state.me, drained=state.drained)
     told.conditions = dict(state.observed.conditions)
+    if state.unserved:
+        told.conditions[Finding.HTTP_NOT_SERVED] = ", ".join(f"{bind}: {why}" for bind, why in state.unserved.items())
     if state.plan:
         told.services = report.services(state.plan)
         told.vips = report.vips(state.plan, state.observed, offset)

@@ -317,6 +317,7 @@ class Controller:
             tally=self._tally,
             link=self._lag,
             restarts=self._restarts,
+            unserved=self._httpd.problem,
         )
 
     async def _metrics(self) -> Page:

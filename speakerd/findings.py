@@ -37,6 +37,7 @@ class Finding(StrEnum):
     MEMBERSHIP_PORT_TAKEN = "membership-port-taken"
     MEMBERSHIP_NOT_LISTENING = "membership-not-listening"
     ETHERNET_CARRIER_BLOCKED = "ethernet-carrier-blocked"
+    HTTP_NOT_SERVED = "http-not-served"
     NO_MESH_KEY = "no-mesh-key"
     ALONE = "alone"
     MEMBER_UNHEARD = "member-without-heartbeat"
@@ -139,6 +140,11 @@ TABLE: Mapping[Finding, Entry] = {
         "warning",
         "UDP carries heartbeats alone; who is silent is not asked on the wire before its addresses move",
         "let frames of EtherType 0x88b5 pass between the hosts in both directions; look at switches and bridge filters",
+    ),
+    Finding.HTTP_NOT_SERVED: Entry(
+        "warning",
+        "metrics and health are not told there",
+        "end what has the port (MetalLB's speaker?), or set http.bind or http.metrics",
     ),
     Finding.NO_MESH_KEY: Entry(
         "error",

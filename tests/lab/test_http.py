@@ -2,11 +2,12 @@
 
 import http.client
 import signal
+import socket
 
 import pytest
 
 from tests.lab.agents import Agent
-from tests.lab.claims import settled
+from tests.lab.claims import finding, settled
 from tests.lab.cluster import Cluster
 from tests.lab.net import Host, Lan, inside
 from tests.lab.steps import given, owner, publish
@@ -44,6 +45,20 @@ def test_every_node_is_healthy_and_ready(agents: list[Agent]) -> None:
         assert fetched(agent.host, "/healthz") == (200, "ok\n")
         assert fetched(agent.host, "/readyz") == (200, "ok\n")
         assert fetched(agent.host, "/nothing")[0] == 404
+
+
+def test_a_port_that_is_taken_is_a_finding_until_it_is_free(cluster: Cluster, lan: Lan, agents: list[Agent]) -> None:
+    agent = agents[0]
+    agent.stop()
+    with inside(agent.host.namespace):
+        taken = socket.create_server(("127.0.0.1", PORT))
+    with taken:
+        agent.start()
+        eventually(lambda: finding(agent, "http-not-served"), "it is told", 20.0)
+        publish(cluster, "served", lan.nodes)
+        owner(lan, given(cluster, "served")[0])
+    eventually(lambda: not finding(agent, "http-not-served"), "the port is taken again", 20.0)
+    assert fetched(agent.host, "/readyz") == (200, "ok\n")
 
 
 def test_the_owner_alone_tells_that_it_answers_and_the_allocator_alone_of_pools(
