@@ -64,21 +64,17 @@ class Peer:
         self.missed = False
         self.nonces: dict[int, tuple[bytes, float]] = {}
         self.refused: dict[int, float] = {}
-        self._interval, self._misses = interval, misses
+        self.interval = interval
+        self._own = (interval, misses)
+        self._pace = (interval, misses)
         self._stalls: deque[float] = deque(maxlen=STALLS)
         self._slower_until = 0.0
 
-    @property
-    def interval(self) -> float:
-        """Seconds between its heartbeats, as it says itself."""
-        return self.beat.interval / 1000 if self.beat else self._interval
-
     def watched(self, now: float) -> tuple[float, int]:
         """(interval, misses) it is judged by: its own pace, or the next slower preset's after stalls."""
-        interval = self.interval
         if now < self._slower_until:
-            return next(((slow, misses) for slow, misses in LADDER if slow > interval), (interval, self._misses))
-        return interval, self._misses
+            return next((slower for slower in LADDER if slower[0] > self.interval), self._pace)
+        return self._pace
 
     def slowed(self, now: float) -> bool:
         """Whether it is watched more slowly than its own pace, after stalls."""
@@ -86,7 +82,14 @@ class Peer:
 
     def pace(self, interval: float, misses: int) -> None:
         """Take new settings."""
-        self._interval, self._misses = interval, misses
+        self._own = (interval, misses)
+        self._keep_pace()
+
+    def _keep_pace(self) -> None:
+        """Its heartbeats come as often as it says itself, or else as ours do."""
+        interval, misses = self._own
+        self.interval = self.beat.interval / 1000 if self.beat else interval
+        self._pace = (self.interval, misses)
 
     def miss_at(self, number: int, now: float) -> float:
         """When its `number`-th heartbeat counts as missed."""
@@ -121,6 +124,8 @@ class Peer:
     def tell(self, beat: Heartbeat) -> None:
         """Take what its heartbeat says."""
         before, self.beat = self.beat, beat
+        if before is None or before.interval != beat.interval:
+            self._keep_pace()
         if before is None or (before.udp, before.frames) != (beat.udp, beat.frames):
             self.udp, self.frames = listed(beat.udp), listed(beat.frames)
 
@@ -143,6 +148,7 @@ class Peer:
         self.heard_udp = 0.0
         self.worked_udp = self.worked_frames = now
         self.beat = None
+        self._keep_pace()
         self.udp = self.frames = frozenset()
         self._stalls.clear()
 

@@ -21,6 +21,8 @@ from speakerd.ownership.takeover import Takeover
 
 SLICE = 64
 """VIPs looked at in one turn: 2 ms."""
+RANKED = 2000
+"""Candidates ranked in one turn at most, which takes as long: of a large cluster fewer VIPs are looked at."""
 PUSHED = 16
 """Members a change is told to at once; in a larger cluster the others learn of it by their digests."""
 
@@ -72,7 +74,7 @@ class Owner:
     def wake(self, now: float) -> list[Effect]:
         """Ask what is to be asked, and look at the VIPs that are due."""
         found = self.takeover.wake(now)
-        for ip in self.holdings.agenda.due(now, SLICE):
+        for ip in self.holdings.agenda.due(now, min(SLICE, 1 + RANKED // (1 + len(self._circle.living())))):
             if ip in self.holdings.serving:
                 self.handover.keep(ip, now)
             else:

@@ -17,7 +17,13 @@ REMEMBERED = 1 << 16
 @lru_cache(maxsize=REMEMBERED)
 def weight(node: str, ip: bytes) -> bytes:
     """The place of `node` for `ip` (4 or 16 bytes) among nodes of equal preference; smallest first."""
-    return sha256(f"{node}#{unpacked(ip)}".encode()).digest()
+    return sha256(f"{node}#{_text(ip)}".encode()).digest()
+
+
+@lru_cache(maxsize=64)
+def _text(ip: bytes) -> str:
+    """An address for people; to write it takes longer than to hash it, and all nodes are weighed for one in a row."""
+    return str(unpacked(ip))
 
 
 def ranking(ip: bytes, candidates: Iterable[Candidate]) -> tuple[str, ...]:

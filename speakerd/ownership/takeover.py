@@ -127,7 +127,11 @@ class Takeover:
         if turn > now:
             self._holdings.agenda.put(ip, turn)
             return []
-        return self._take_from_dead(ip, free, now) if free.suspect else self._take_free(ip, stake, free, now)
+        if free.suspect:
+            return self._take_from_dead(ip, free, now)
+        if free.cause == "owner-dead":
+            return self._claim(ip, free, now)  # it said goodbye, or lives anew: nobody else had the VIP
+        return self._take_free(ip, stake, free, now)
 
     def forget(self, ip: bytes) -> None:
         """It has an owner, or is none of ours."""
@@ -172,6 +176,8 @@ class Takeover:
 
     def _turn(self, stake: Stake, free: Free) -> float:
         """When it is this node's turn to take a free VIP."""
+        if free.first == self._holdings.me:
+            return free.since
         candidates = [each.node for each in stake.candidates]
         line = [free.first] if free.first in candidates else []
         line += [name for name in ranking(stake.vip.rank_by, stake.candidates) if name not in line]

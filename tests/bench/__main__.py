@@ -18,6 +18,7 @@ BENCHES = {
     "failover": "the owner of a VIP dies, stalls, stops or is drained: how long it is silent; keepalived beside it",
     "responder": "ARP and NDP without a network: time a frame, random frames",
     "decide": "one change among many Services",
+    "ownership": "a death among 200 nodes with 2,000 VIPs: what it costs another node to decide",
     "mesh": "many members over UDP on loopback: packets and CPU of each",
 }
 WRONG_USAGE = 2
