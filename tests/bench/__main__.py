@@ -15,6 +15,7 @@ from tests.lab.agents import BINARY, CPYTHON
 BENCHES = {
     "service": "a Service on the real control plane: address, announcement, 1,000 of them, CPU, memory",
     "layer2": "ARP round trip beside the kernel's own, a storm, start, memory",
+    "steady": "minutes in which nothing happens, 100 VIPs on the real control plane: writes, moves, CPU, packets",
     "failover": "the owner of a VIP dies, stalls, stops or is drained: how long it is silent; keepalived beside it",
     "responder": "ARP and NDP without a network: time a frame, random frames",
     "decide": "one change among many Services",
@@ -31,7 +32,9 @@ def main() -> int:
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
     parser.add_argument("--binary", action="store_true", help="the compiled speakerd alone (see ./dev build)")
     parser.add_argument("--cases", default="", metavar="A,B", help="failover: these alone (a: also a.2, a.3, ...)")
-    parser.add_argument("--runs", type=int, default=10, metavar="N", help="failover: of each case (default 10)")
+    parser.add_argument(
+        "--runs", type=int, default=10, metavar="N", help="failover: of each case, steady: minutes (default 10)"
+    )
     args = parser.parse_args()
     programs: dict[str, Sequence[str]] = {"cpython": CPYTHON} if not args.binary else {}
     if Path(BINARY[0]).exists():

@@ -1,6 +1,5 @@
 """Probes and scrapers on every node: what they read is what happens."""
 
-import http.client
 import signal
 import socket
 
@@ -9,34 +8,12 @@ import pytest
 from tests.lab.agents import Agent
 from tests.lab.claims import finding, settled
 from tests.lab.cluster import Cluster
-from tests.lab.net import Host, Lan, inside
+from tests.lab.net import Lan, inside
+from tests.lab.scrape import PORT, fetched, samples
 from tests.lab.steps import given, owner, publish
 from tests.lab.waiting import eventually
 
 pytestmark = pytest.mark.lab
-
-PORT = 7472
-
-
-def fetched(host: Host, path: str) -> tuple[int, str]:
-    """Status and body of a page that `host` serves to itself."""
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5.0)
-    with inside(host.namespace):
-        connection.connect()
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read().decode()
-    finally:
-        connection.close()
-
-
-def samples(host: Host) -> dict[str, float]:
-    """What a scraper reads on `host`, by name and labels."""
-    status, body = fetched(host, "/metrics")
-    assert status == 200
-    lines = [line.rpartition(" ") for line in body.splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, _, value in lines}
 
 
 @pytest.mark.usefixtures("cluster")
