@@ -3,7 +3,8 @@
 import pytest
 
 from speakerd.membership.peer import State
-from speakerd.model import Candidate, Interface, Member, MembershipSettings, Stake, Vip
+from speakerd.mesh import Mesh
+from speakerd.model import READY, Candidate, Interface, Member, MembershipSettings, Stake, Vip
 from tests.sim.actions import Actions
 from tests.sim.promises import Promises
 from tests.sim.scenario import Scenario, VipPlan
@@ -182,8 +183,14 @@ def test_a_stranger_that_answers_holds_the_claim_until_it_is_silent() -> None:
     assert not cluster.promises.answering(address(1))
     told = [node.mesh.conditions(node.clock()) for node in cluster.nodes if node.mesh]
     assert any(STRANGER.hex(":") in words.get("answered-by-stranger", "") for words in told)
+    for _ in range(5):
+        cluster.world.strangers.clear()
+        cluster.run(0.25)  # busy, not gone
+        cluster.world.strangers.add(address(1))
+        cluster.run(0.6)
+        assert not cluster.promises.answering(address(1))
     cluster.world.strangers.clear()
-    cluster.run(1.2)
+    cluster.run(1.0)
     assert len(cluster.promises.answering(address(1))) == 1
     assert cluster.owner() is owner
 
@@ -278,6 +285,47 @@ def test_a_preferred_node_gets_its_vip_back_after_half_a_minute_of_calm() -> Non
     assert cluster.owner() is not preferred
     cluster.run(12.0)
     assert cluster.owner() is preferred
+
+
+def test_where_pods_end_the_vip_goes_at_once_to_a_node_with_one_that_is_ready() -> None:
+    cluster = Cluster(3, scores=(READY, READY, READY))
+    ending = cluster.owner()
+    scores = {node.name: 0 if node is ending else READY for node in cluster.nodes}
+    for node in cluster.nodes:
+        assert node.mesh
+        change = {IP: Stake(Vip(IP, "d/s", IP, 0), tuple(Candidate(name, score) for name, score in scores.items()))}
+        node.stakes |= change
+        node.mesh.want(change, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
+    cluster.run(0.5)
+    now = cluster.owner()
+    assert now is not ending
+    assert now.mesh
+    assert now.mesh.known[IP].cause == "not-candidate"
+
+
+def test_where_all_pods_end_the_vip_stays() -> None:
+    cluster = Cluster(3, scores=(0, 0, 0))
+    before = cluster.owner()
+    cluster.run(5.0)
+    assert cluster.owner() is before
+
+
+def test_a_node_whose_announcer_died_again_and_again_answers_for_nothing_until_its_rest_is_over() -> None:
+    mesh = Mesh(1, lambda: 0.5, {}, 0.0, rest=300.0)
+    up = Interface(1, "eth0", b"\2\0\0\0\0\1", up=True, carrier=True, usable=True)
+    mesh.configure("a", (Member("a"), Member("b")), MembershipSettings(), 0.0)
+    mesh.interfaces((up,), 0.0)
+    mesh.want({IP: Stake(Vip(IP, "d/s", IP, 0), (Candidate("a"),))}, 0.0)
+    mesh.wanted(0.0)
+    for step in range(2000):
+        mesh.wake(step / 10)
+    assert not mesh.mine
+    assert "announcer-crash-loop" in mesh.conditions(200.0)
+    for step in range(3000, 3100):
+        mesh.wake(step / 10)
+    assert list(mesh.mine) == [IP]
+    assert "announcer-crash-loop" not in mesh.conditions(310.0)
 
 
 def test_while_nothing_changes_packets_are_few_and_claims_stay() -> None:
