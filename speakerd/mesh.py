@@ -73,6 +73,7 @@ class Mesh:
         self._hosts: dict[int, Host] = {}
         self._asked: dict[bytes, tuple[str, float]] = {}
         self._alone_since = 0.0
+        self._left_alone = False
         self._namesake = ""
         self._drained = False
         self._keyed = True
@@ -134,7 +135,7 @@ class Mesh:
         found |= {word: detail for word, (detail, _) in self._unfit.items()}
         if not self._keyed and self.detector.peers:
             found["no-mesh-key"] = "no key for the members' messages"
-        if self._members.alone_now:
+        if self._left_alone:
             found["alone"] = "hears no other member, or is heard by none"
         stalled = [peer.name for peer in self.detector.peers.values() if peer.slowed(now)]
         if stalled:
@@ -310,7 +311,9 @@ class Mesh:
         alone = self.detector.alone(now)
         if alone != self._members.alone_now:
             self._members.alone_now, self._alone_since = alone, now
-            self._note("node.alone" if alone else "node.in-company", self._members.me)
+        if self._left_alone != (alone and self.myself.phase is not Phase.STARTING):
+            self._left_alone = not self._left_alone
+            self._note("node.alone" if self._left_alone else "node.in-company", self._members.me)
         if self.owner.holdings.changed:
             self.owner.holdings.changed.clear()
             self._claims_changed += 1
