@@ -63,8 +63,13 @@ class Voice:
         return [name for name, peer in self._peers.items() if peer.state in HERE]
 
     def side(self, now: float) -> int:
-        """The fewest members this node held alive in the last 10 s, itself counted."""
+        """The fewest members this node held alive in the last 10 s, itself counted; while it starts none count.
+
+        Whom a node has not heard yet when it starts is no loss.
+        """
         count = self._count()
+        if self._self.phase is Phase.STARTING:
+            self._sides.clear()
         while self._sides and self._sides[0][0] < now - SIDE_WITHIN:
             self._sides.popleft()
         while self._sides and self._sides[-1][1] >= count:

@@ -26,6 +26,8 @@ OVERLAP = 0.5
 """Seconds two nodes that hear each other may both answer (the promise of the protocol)."""
 AFTER = 1.5
 """Seconds the wire is watched beyond that."""
+SIDE = 10.5
+"""Seconds for which the fewest members that a node heard are its side, and a moment."""
 NAMES = [f"web-{number}" for number in range(6)]
 """Services enough that each of three nodes has some."""
 
@@ -114,6 +116,7 @@ def test_with_frames_blocked_as_well_only_that_nodes_vips_move_and_one_answers_a
 def test_of_a_lan_cut_in_two_and_healed_the_larger_part_keeps_its_vips_and_one_owner_is_left_of_each(
     lan: Lan, agents: list[Agent], addresses: list[str], tmp_path: Path
 ) -> None:
+    eventually(partial(together, agents), "all have lived together for as long as a side counts", 2 * SIDE)
     before = owners(agents, addresses)
     node = busy_one(agents, before)
     rest = others(agents, node)
@@ -132,6 +135,11 @@ def test_of_a_lan_cut_in_two_and_healed_the_larger_part_keeps_its_vips_and_one_o
     assert after == during
     assert stay.items() <= after.items()
     assert {address: neighbour(lan, address) for address in addresses} == after
+
+
+def together(agents: Sequence[Agent]) -> bool:
+    """Whether all know each other for long enough."""
+    return all(each["lasted"] > SIDE for agent in agents for each in agent.status().get("members", [{"lasted": 0.0}]))
 
 
 def send_to_all(lan: Lan, addresses: Iterable[str]) -> None:

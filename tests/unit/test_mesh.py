@@ -209,6 +209,19 @@ def test_a_lan_cut_in_two_has_an_owner_in_each_part_and_the_larger_parts_after_i
     assert cluster.owner() is not alone
 
 
+def test_a_lan_cut_in_two_right_after_the_start_keeps_the_larger_parts_owner() -> None:
+    cluster = Cluster(3)
+    owner = cluster.owner()
+    for carrier in (0, 1):
+        cluster.cut(owner, carrier)
+    cluster.run(2.0)
+    assert len(cluster.answering()) == 2
+    for carrier in (0, 1):
+        cluster.cut(owner, carrier, by=-1)
+    cluster.run(1.0)
+    assert cluster.owner() is not owner
+
+
 def test_a_node_whose_cable_is_out_gives_its_vips_up_and_answers_for_none_when_it_is_back() -> None:
     cluster = Cluster(3)
     node = cluster.owner()
