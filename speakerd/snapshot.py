@@ -1,6 +1,7 @@
 """API objects to a Snapshot: the one door in. Only what changed is converted; what stays equal stays one object."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 
 from msgspec import Struct
@@ -159,14 +160,15 @@ def _endpoints(stores: Stores, memo: Memo) -> Mapping[str, Endpoints]:
 
 def _united(memo: Memo, name: str) -> Endpoints | None:
     """A Service's endpoints, or None where no slice is left."""
-    parts = memo.by_service[name].values()
-    if not parts:
+    first, *more = memo.by_service[name].values() or (None,)
+    if first is None:
         del memo.by_service[name]
-        return None
+    if first is None or not more:
+        return first
     return Endpoints(
-        any(each.somewhere for each in parts),
-        frozenset().union(*(each.nodes for each in parts)),
-        frozenset().union(*(each.ready for each in parts)),
+        first.somewhere or any(each.somewhere for each in more),
+        _shared(first.nodes.union(*(each.nodes for each in more))),
+        _shared(first.ready.union(*(each.ready for each in more))),
     )
 
 
@@ -253,7 +255,13 @@ def endpoint_slice(found: objects.EndpointSlice) -> Slice | None:
 
 
 def _nodes(endpoints: Iterable[objects.Endpoint]) -> frozenset[str]:
-    return frozenset(each.node_name for each in endpoints if each.node_name)
+    return _shared(frozenset(each.node_name for each in endpoints if each.node_name))
+
+
+@lru_cache(maxsize=4096)
+def _shared(nodes: frozenset[str]) -> frozenset[str]:
+    """The one set that equals `nodes`: thousands of Services have their endpoints on the same few of them."""
+    return nodes
 
 
 def node(found: objects.Node) -> Node:
