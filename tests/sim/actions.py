@@ -1,7 +1,8 @@
 """How each fault begins and ends in a world."""
 
-from collections import Counter
-from functools import singledispatchmethod
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import partial, singledispatchmethod
 
 from tests.sim import faults
 from tests.sim.faults import AnyFault
@@ -19,9 +20,16 @@ class Actions:
         self._removed: Counter[int] = Counter()
         self._drains: Counter[int] = Counter()
         self._records: dict[bytes, tuple[str, int]] = {}
+        self._outages: Counter[int] = Counter()
+        self._missed: dict[int, list[Callable[[], None]]] = defaultdict(list)
+        self._absent = {fault.node for fault in world.scenario.faults if isinstance(fault, faults.Join)}
 
     def plan(self) -> None:
         """Starts first, then every fault's beginning."""
+        for node in self.world.nodes:
+            node.knows = {other.number for other in self.world.nodes} - self._absent
+        for excluded in self._excluded.values():
+            excluded.update(self._absent)
         for number in range(len(self.world.scenario.vips)):
             self.spread(number, 0.0)
         for node, at in zip(self.world.nodes, self.world.scenario.starts, strict=True):
@@ -30,11 +38,15 @@ class Actions:
             self.world.at(fault.at, lambda fault=fault: self._begin(fault))  # type: ignore[misc]
 
     def boot(self, node: Node) -> None:
-        """A host starts, with what its API says of owners."""
-        if node.mesh is None:
-            for number in range(len(self.world.scenario.vips)):
-                self._learn(node, number)
-            node.start()
+        """A host starts, with what its API says of owners, if it says anything."""
+        if node.mesh is not None or node.number in self._absent:
+            return
+        self._missed[node.number].clear()
+        if self._outages[node.number]:
+            node.stakes.clear()
+        for number in range(len(self.world.scenario.vips)):
+            self._see(node, partial(self._learn, node, number))
+        node.start()
 
     def note(self, ip: bytes, owner: str, epoch: int) -> None:
         """The VIP's Lease says who owns it."""
@@ -240,6 +252,40 @@ class Actions:
         self.world.nodes[fault.node].keyed = not others
 
     @begin.register
+    def _(self, fault: faults.Outage) -> None:
+        self._outages.update(fault.nodes)
+
+    @end.register
+    def _(self, fault: faults.Outage) -> None:
+        self._outages.subtract(fault.nodes)
+        for number in fault.nodes:
+            if not self._outages[number]:
+                waiting, self._missed[number] = self._missed[number], []
+                for what in waiting:
+                    self.world.nodes[number].later(what)
+
+    @begin.register
+    def _(self, fault: faults.Join) -> None:
+        if fault.node not in self._absent:
+            return
+        self._absent.remove(fault.node)
+        self.boot(self.world.nodes[fault.node])
+        for node in self.world.nodes:
+            meet = partial(self._see, node, partial(self._meet, node, fault.node))
+            self.world.at(self.world.now + self.world.random.uniform(0, fault.spread), partial(node.later, meet))
+            if node.mesh is None:
+                self._see(node, partial(self._meet, node, fault.node))
+        for number, excluded in self._excluded.items():
+            excluded[fault.node] -= 1
+            self.spread(number, fault.spread)
+
+    def _meet(self, node: Node, number: int) -> None:
+        """The records have one more."""
+        node.knows.add(number)
+        if node.mesh is not None:
+            node.do(node.configured(node.mesh))
+
+    @begin.register
     def _(self, fault: faults.Stranger) -> None:
         self.world.strangers.add(address(fault.vip))
 
@@ -251,9 +297,17 @@ class Actions:
         """Each node's watch shows what a VIP is now, some time within `seconds`; later changes are not overtaken."""
         for node in self.world.nodes:
             delay = self.world.random.uniform(0, seconds)
-            self.world.at(self.world.now + delay, lambda node=node: node.later(lambda: self._learn(node, number)))  # type: ignore[misc]
+            learn = partial(self._see, node, partial(self._learn, node, number))
+            self.world.at(self.world.now + delay, partial(node.later, learn))
             if node.mesh is None:
-                self._learn(node, number)
+                self._see(node, partial(self._learn, node, number))
+
+    def _see(self, node: Node, what: Callable[[], None]) -> None:
+        """The watch of a node shows something, at once or when its API server is back."""
+        if self._outages[node.number]:
+            self._missed[node.number].append(what)
+        else:
+            what()
 
     def _learn(self, node: Node, number: int) -> None:
         """What the API says of a VIP right now."""

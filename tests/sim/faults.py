@@ -110,6 +110,20 @@ class Remove(Fault, frozen=True):
     spread: float
 
 
-AnyFault = (
-    Kill | Crash | Pause | Suspend | Unplug | Cut | Deaf | Bad | Leave | Drain | Exclude | Unkeyed | Stranger | Remove
-)
+class Outage(Fault, frozen=True):
+    """The API server is silent for some nodes: what changes meanwhile they learn when it is over, also if they boot."""
+
+    nodes: tuple[int, ...]
+
+
+class Join(Fault, frozen=True):
+    """A node that was in no record starts for the first time; the others learn of it up to `spread` seconds apart."""
+
+    node: int
+    spread: float
+
+
+Host = Kill | Crash | Pause | Suspend | Leave | Join
+Network = Unplug | Cut | Deaf | Bad | Unkeyed | Stranger
+Cluster = Drain | Exclude | Remove | Outage
+AnyFault = Host | Network | Cluster

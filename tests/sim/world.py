@@ -47,6 +47,7 @@ class Node:
         self.drained = False
         self.keyed = True
         self.leaving = False
+        self.knows: set[int] = set()
         self.stakes: dict[bytes, Stake | None] = {}
         self.answers: dict[bytes, tuple[str, ...]] = {}
         self._sequence = 0
@@ -83,7 +84,7 @@ class Node:
         """Tell the mesh what the head of Wanted says."""
         interval, misses, questions = self.world.scenario.preset
         settings = MembershipSettings(interval=interval, misses=misses, questions=questions)
-        members = tuple(Member(each.name) for each in self.world.nodes)
+        members = tuple(Member(each.name) for each in self.world.nodes if each.number in self.knows)
         probe = self.world.scenario.probe
         return mesh.configure(self.name, members, settings, self.clock(), drained=self.drained, probe=probe)
 
