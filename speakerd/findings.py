@@ -45,6 +45,7 @@ class Finding(StrEnum):
     MEMBER_STALLED = "member-stalled"
     OTHER_SPEAKER = "answered-by-own-kernel-or-other-speaker"
     STRANGER = "answered-by-stranger"
+    UNHEARD = "self-check-unanswered"
     DRAINED = "drained"
 
 
@@ -176,6 +177,11 @@ TABLE: Mapping[Finding, Entry] = {
     ),
     Finding.STRANGER: Entry(
         "error", "a host that is no member has an address", "take it out of the pool, or off that host"
+    ),
+    Finding.UNHEARD: Entry(
+        "error",
+        "another host of the segment does not hear this one answer for an address, so clients may not, either",
+        "look at what stands between them: port isolation, ARP inspection, a hypervisor that forbids forged transmits",
     ),
     Finding.DRAINED: Entry(
         "warning",

@@ -83,6 +83,11 @@ class Members:
         peer = self.detector.peers.get(name)
         return tuple(peer.heard_frames) if peer else ()
 
+    def meets(self, name: str) -> bool:
+        """Both hear the other's frames."""
+        peer = self.detector.peers.get(name)
+        return peer is not None and peer.frames_work(self.me, self.now)
+
     def macs(self, name: str) -> tuple[bytes, ...]:
         """Where it announces from."""
         peer = self.detector.peers.get(name)

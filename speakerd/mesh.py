@@ -35,6 +35,7 @@ PROVEN = 1.0
 TWO_BOOTS = 10.0
 """Seconds a node is silent after it was told that another host has its name."""
 NAMESAKE, CRASHES, STRANGERS = "two-boots-of-one-name", "announcer-crash-loop", "answered-by-stranger"
+UNHEARD = "self-check-unanswered"
 EVERYTHING = b"\xff" * (message.BUCKETS // 8)
 
 Effect = Post | AskWire | Announce
@@ -144,6 +145,8 @@ class Mesh:
         for ip, mac in self.owner.takeover.held_by_others.items():
             word = "answered-by-own-kernel-or-other-speaker" if mac in ours or self._members.who(mac) else STRANGERS
             found[word] = f"{found[word]}, {text(ip)}" if word in found else f"{mac.hex(':')}: {text(ip)}"
+        for ip, asker in self.owner.selfcheck.unheard.items():
+            found[UNHEARD] = f"{found[UNHEARD]}, {text(ip)}" if UNHEARD in found else f"{asker}: {text(ip)}"
         return found | self._members.blocked(now)
 
     def members_seen(self, now: float) -> tuple[MemberSeen, ...]:
@@ -315,6 +318,7 @@ class Mesh:
             self._left_alone = not self._left_alone
             self._note("node.alone" if self._left_alone else "node.in-company", self._members.me)
         if self.owner.holdings.changed:
+            self.owner.selfcheck.look(self.owner.holdings.changed, now)
             self.owner.holdings.changed.clear()
             self._claims_changed += 1
             self._calm.stir(now)

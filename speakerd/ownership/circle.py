@@ -37,6 +37,9 @@ class Circle(Protocol):
     def segments(self, name: str) -> tuple[int, ...]:
         """Our interfaces on which its frames were heard."""
 
+    def meets(self, name: str) -> bool:
+        """Whether it and this node hear each other's frames now: they are on one segment, and its wire is alive."""
+
     def macs(self, name: str) -> tuple[bytes, ...]:
         """The addresses it announces from."""
 

@@ -17,6 +17,7 @@ from speakerd.ownership.handover import Handover
 from speakerd.ownership.holdings import Holdings, Place
 from speakerd.ownership.message import Claims, Consent, Offer, Proposal, Refusal
 from speakerd.ownership.rivals import Rivals
+from speakerd.ownership.selfcheck import SelfCheck
 from speakerd.ownership.takeover import Takeover
 
 SLICE = 64
@@ -38,6 +39,7 @@ class Owner:
         self.takeover = Takeover(self.holdings, circle, random)
         self.handover = Handover(self.holdings, circle)
         self.rivals = Rivals(self.holdings, circle, self.handover, self.takeover.forget)
+        self.selfcheck = SelfCheck(self.holdings, circle)
         self.may_claim = False
 
     def configure(self, me: str, interval: float, questions: int, probe: float) -> None:
@@ -68,12 +70,12 @@ class Owner:
 
     def deadline(self) -> float | None:
         """When to look at something."""
-        due = (self.takeover.deadline(), self.holdings.agenda.deadline())
+        due = (self.takeover.deadline(), self.holdings.agenda.deadline(), self.selfcheck.deadline())
         return min((at for at in due if at is not None), default=None)
 
     def wake(self, now: float) -> list[Effect]:
         """Ask what is to be asked, and look at the VIPs that are due."""
-        found = self.takeover.wake(now)
+        found = [*self.takeover.wake(now), *self.selfcheck.wake(now)]
         for ip in self.holdings.agenda.due(now, min(SLICE, 1 + RANKED // (1 + len(self._circle.living())))):
             if ip in self.holdings.serving:
                 self.handover.keep(ip, now)
@@ -123,6 +125,8 @@ class Owner:
         Our own kernel's answers hold nothing; another speaker's on this host do, and only others can hear them.
         """
         self.takeover.heard(ip, mac, now)
+        if by:
+            self.selfcheck.heard(ip, by)
         ours = mac in self.holdings.place.macs
         if ours and (not by or ip in self.holdings.place.bound):
             return []

@@ -63,6 +63,10 @@ class Everybody:
         """One."""
         return (1,)
 
+    def meets(self, _name: str) -> bool:
+        """Nobody: no checks here."""
+        return False
+
     def macs(self, _name: str) -> tuple[bytes, ...]:
         """Not asked for here."""
         return ()

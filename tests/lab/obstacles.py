@@ -37,6 +37,20 @@ def blocked(
 
 
 @contextmanager
+def unheard(lan: Lan, host: Host, by: Host) -> Iterator[None]:
+    """The bridge keeps what `host` says by ARP from one other host, as a switch does that inspects it."""
+    rule = f'iifname "{host.name}" oifname "{by.name}" ether type arp drop'
+    with inside(lan.server.namespace):
+        table = f"table bridge unheard {{\nchain forward {{\ntype filter hook forward priority 0\n{rule}\n}}\n}}\n"
+        tool("nft", "-f", "-", feed=table)
+    try:
+        yield
+    finally:
+        with inside(lan.server.namespace):
+            tool("nft", "delete", "table", "bridge", "unheard")
+
+
+@contextmanager
 def divided(lan: Lan, apart: Iterable[Host]) -> Iterator[None]:
     """These hosts hang on a bridge of their own, without the API server; their links stay up."""
     hosts = list(apart)
