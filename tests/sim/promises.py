@@ -100,8 +100,8 @@ class Promises(Watcher):
         return [node for node in self._answering[ip] if node.runs and any(node.carrier)]
 
     def hear(self, one: Node, other: Node) -> bool:
-        """Whether two nodes hear each other by some carrier, as promise P1 means it."""
-        if not (one.runs and other.runs):
+        """Whether two nodes hear each other by some carrier, as promise P1 means it: each has the other's record."""
+        if not (one.runs and other.runs and one.number in other.knows and other.number in one.knows):
             return False
         for carrier in (0, 1):
             for segment in range(self.world.scenario.segments):
