@@ -129,10 +129,16 @@ class Announcer:
         """Take all of Wanted that is not a VIP."""
         self._mail.apply(head.me, head.members, head.membership, head.keys, now)
         self._engine.notice_gaps(head.membership.interval, self._stood_still)
-        keyed, probe = bool(head.keys), head.layer2.probe
         effects = self._mesh.configure(
-            head.me, head.members, head.membership, now, drained=head.drained, keyed=keyed, probe=probe
+            head.me,
+            head.members,
+            head.membership,
+            now,
+            drained=head.drained,
+            keyed=bool(head.keys),
+            probe=head.layer2.probe,
         )
+        self._mesh.see(head.blind, now)
         self._do(effects, now)
         self._see_interfaces(now)
 

@@ -70,6 +70,7 @@ class Controller:
         self._cluster = Cluster(settings, settings.node.name, self._changed.set, keys)
         self._drain_note = Path(settings.paths.state) / "drained"
         self._drained = self._drain_note.exists()
+        self._blind = 0
         self._diary = Diary(Path(settings.paths.state))
         self._sight = SightReader(ends.into)
         self._observed = self._sight.observed()
@@ -141,6 +142,7 @@ class Controller:
             row_version=cluster.row_version,
             keys=cluster.keys,
             drained=self._drained,
+            blind=self._blind,
             hints=self._hints if self._hints is not None else cluster.hints,
         )
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
@@ -192,6 +194,9 @@ class Controller:
             self._say("beat")
             if self._sources.stamp() != self._stamp:
                 self._reload()
+            if (blind := self._cluster.blind(time.monotonic())) != self._blind:
+                self._blind = blind
+                self._changed.set()
             await asyncio.sleep(BEAT)
             if not tidied:
                 tidied = True

@@ -58,6 +58,7 @@ def _wanted(snapshot: Snapshot, memo: Memo) -> Wanted:
         snapshot.membership,
         snapshot.keys,
         snapshot.drained,
+        snapshot.blind,
     )
 
 

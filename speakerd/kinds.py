@@ -19,5 +19,6 @@ KINDS: Mapping[type[Struct], Kind] = {
     Answer: Kind.ANSWER,
     Ask: Kind.ASK,
     Heard: Kind.HEARD,
+    message.Later: Kind.LATER,
 }
 BODIES = {kind: body for body, kind in KINDS.items()}

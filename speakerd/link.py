@@ -161,6 +161,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     membership: MembershipSettings
     keys: tuple[Key, ...]
     drained: bool
+    blind: int = 0
 
 
 class Shard(msgspec.Struct, frozen=True, array_like=True):
@@ -231,7 +232,8 @@ class WantedWriter:
         anew = wanted.candidate_sets[: len(self._sets)] != self._sets
         self._sets = wanted.candidate_sets
         body = self._sharded.sections(wanted.vips, anew=anew)
-        head = Head(wanted.me, wanted.members, wanted.layer2, wanted.membership, wanted.keys, wanted.drained)
+        settings = (wanted.layer2, wanted.membership, wanted.keys)
+        head = Head(wanted.me, wanted.members, *settings, wanted.drained, wanted.blind)
         sections = [self._encode(head), *body]
         if sections == self._written:
             return False

@@ -176,6 +176,10 @@ class Mesh:
         self._stand(now)
         return self._done(found, now)
 
+    def see(self, blind: int, now: float) -> None:
+        """Take whether the API is watched: 0, or the resourceVersion that was reached when the watch went down."""
+        self.owner.newer.see(blind, now)
+
     def want(self, changes: Mapping[bytes, Stake | None], now: float) -> None:
         """Take new, changed and gone VIPs."""
         self._members.now = now

@@ -352,7 +352,10 @@ class Member(Struct, frozen=True, array_like=True):
 
 
 class Wanted(Struct, frozen=True):
-    """All the announcer needs to go on alone: what to answer for, who may, who is a member."""
+    """All the announcer needs to go on alone: what to answer for, who may, who is a member.
+
+    `blind`: the largest resourceVersion seen before the watch went down, 10 s ago or earlier; 0: it works.
+    """
 
     me: str
     vips: Mapping[bytes, Vip]
@@ -362,6 +365,7 @@ class Wanted(Struct, frozen=True):
     membership: MembershipSettings = MembershipSettings()
     keys: tuple[Key, ...] = ()
     drained: bool = False
+    blind: int = 0
 
 
 class Claim(Struct, frozen=True, array_like=True):
@@ -451,8 +455,8 @@ class Observed(Struct, frozen=True):
 class Snapshot(Struct, frozen=True):
     """One look at the world. `ledger` None: the addresses' Leases are not known (not the allocator, or not listed yet).
 
-    `settled`: every kind was listed at least once; before that nothing may be released or withdrawn. `hints`: who owned
-    a VIP before this controller started, by packed address.
+    `settled`: every kind was listed at least once; before that nothing may be released or withdrawn. `blind`: as in
+    Wanted. `hints`: who owned a VIP before this controller started, by packed address.
     """
 
     me: str
@@ -469,6 +473,7 @@ class Snapshot(Struct, frozen=True):
     membership: MembershipSettings = MembershipSettings()
     keys: tuple[Key, ...] = ()
     drained: bool = False
+    blind: int = 0
     hints: Mapping[bytes, Record] = {}
 
 

@@ -43,8 +43,8 @@ class Stores(Struct, frozen=True):
     """All that is known of the API, by key; `ledger`: the addresses' Leases, None where they are not known.
 
     `settled`: every kind was listed at least once. `row_version`: the largest resourceVersion a watch has reached.
-    `keys`: of the members' messages, newest first; `drained`: this node is to answer for nothing. `hints`: who owned a
-    VIP before this process started, by packed address.
+    `keys`: of the members' messages, newest first; `drained`: this node is to answer for nothing; `blind`: as in
+    Wanted. `hints`: who owned a VIP before this process started, by packed address.
     """
 
     services: Mapping[str, objects.Service]
@@ -58,6 +58,7 @@ class Stores(Struct, frozen=True):
     row_version: int = 0
     keys: tuple[Key, ...] = ()
     drained: bool = False
+    blind: int = 0
     hints: Mapping[bytes, Record] = {}
 
 
@@ -137,6 +138,7 @@ def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Mem
         membership=settings_.membership(settings),
         keys=stores.keys,
         drained=stores.drained,
+        blind=stores.blind,
         hints=stores.hints,
     )
     return snapshot, memo

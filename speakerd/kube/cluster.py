@@ -29,6 +29,8 @@ log = structlog.get_logger()
 AGAIN = 5.0
 """Seconds until credentials are looked for again."""
 FORBIDDEN = "403"
+BLIND = 10.0
+"""Seconds without a watch from which on members may tell this node what they see."""
 RECORD_AGAIN = 5.0
 """Seconds until a member record or the Secret that could not be written, or is not seen, is written again."""
 SECRET, KEY_FILE = f"Secret {meshkeys.SECRET}", "membership.secretFile"
@@ -63,6 +65,7 @@ class Cluster:
         self._recorded_at = 0.0
         self._record_changed = asyncio.Event()
         self._failing: dict[str, str] = {}
+        self._down_since: float | None = None
         self._elect = asyncio.Event()
         self._from_file = bool(settings.membership.secret_file)
         self._keys = meshkeys.MeshKeys(self._key_file(settings.membership.secret_file), known)
@@ -98,9 +101,20 @@ class Cluster:
 
     @property
     def row_version(self) -> int:
-        """The largest resourceVersion the watch on Services has reached: by it rows of candidates are dated."""
-        version = self.services.version
-        return int(version) if version.isdigit() else 0
+        """The largest resourceVersion that any watch has reached: by it rows of candidates are dated."""
+        return max((int(each.version) for each in self.reflectors if each.version.isdigit()), default=0)
+
+    def blind(self, now: float) -> int:
+        """What the watches had reached, once one of them has been down for BLIND seconds; 0 before, and while all work.
+
+        To be asked every few seconds.
+        """
+        if not any(each.error for each in self.reflectors):
+            self._down_since = None
+            return 0
+        if self._down_since is None:
+            self._down_since = now
+        return self.row_version if now - self._down_since >= BLIND else 0
 
     @property
     def allocating(self) -> bool:

@@ -34,6 +34,7 @@ class Kind(IntEnum):
     ANSWER = 24
     ASK = 25
     HEARD = 26
+    LATER = 27
 
 
 class Envelope(Struct, frozen=True):

@@ -4,6 +4,7 @@ Bodies of messages as MessagePack arrays; names stand once in a message, not onc
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -104,6 +105,21 @@ class Refusal(Struct, frozen=True, array_like=True):
     ips: Addresses
 
 
+class Choice(Struct, frozen=True, array_like=True):
+    """A candidate, with its score."""
+
+    node: Name
+    score: Count
+
+
+class Later(Struct, frozen=True, array_like=True):
+    """What the API says of a VIP you answer for, as of resourceVersion `version`: its candidates, first ones first."""
+
+    ip: Address
+    version: Count
+    candidates: Annotated[tuple[Choice, ...], Meta(min_length=1, max_length=ROWS)]
+
+
 class Question(Struct, frozen=True, array_like=True):
     """Are you there, on this segment?"""
 
@@ -132,7 +148,7 @@ class Heard(Struct, frozen=True, array_like=True):
 T = TypeVar("T", bound=Struct)
 
 encode = msgspec.msgpack.Encoder().encode
-_KINDS = (Claims, Pull, Proposal, Consent, Offer, Refusal, Question, Answer, Ask, Heard)
+_KINDS = (Claims, Pull, Proposal, Consent, Offer, Refusal, Question, Answer, Ask, Heard, Later)
 _decoders: dict[type[Struct], msgspec.msgpack.Decoder[Struct]] = {
     kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS
 }
@@ -214,6 +230,18 @@ def claims_of(message: Claims, now: float) -> list[Claim]:
 def as_known(claim: Claim, known: Claim) -> Claim:
     """A newer claim of the same life, with what was learned here before: since when, and after which gap."""
     return replace(claim, since=known.since, gap=known.gap)
+
+
+def fitting(choices: Iterable[Choice]) -> tuple[Choice, ...]:
+    """The first of them, as many as a message holds."""
+    found: list[Choice] = []
+    room = ROOM
+    for each in islice(choices, ROWS):
+        room -= len(each.node.encode()) + LIFE
+        if found and room < ROW:
+            break
+        found.append(each)
+    return tuple(found)
 
 
 def places(ips: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:

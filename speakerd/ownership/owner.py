@@ -16,6 +16,7 @@ from speakerd.ownership.effects import Effect, Tell
 from speakerd.ownership.handover import Handover
 from speakerd.ownership.holdings import Holdings, Place
 from speakerd.ownership.message import Claims, Consent, Offer, Proposal, Refusal
+from speakerd.ownership.newer import Newer
 from speakerd.ownership.rivals import Rivals
 from speakerd.ownership.selfcheck import SelfCheck
 from speakerd.ownership.takeover import Takeover
@@ -40,6 +41,7 @@ class Owner:
         self.handover = Handover(self.holdings, circle)
         self.rivals = Rivals(self.holdings, circle, self.handover, self.takeover.forget)
         self.selfcheck = SelfCheck(self.holdings, circle)
+        self.newer = Newer(self.holdings, circle)
         self.may_claim = False
 
     def configure(self, me: str, interval: float, questions: int, probe: float) -> None:
@@ -54,6 +56,7 @@ class Owner:
 
     def want(self, changes: Mapping[bytes, Stake | None], now: float) -> None:
         """Take new, changed and gone (None) VIPs; they are looked at when `wake` is called."""
+        self.newer.wanted(changes.keys())
         self.holdings.want(changes, now)
 
     def leave(self, now: float) -> None:
@@ -81,6 +84,7 @@ class Owner:
                 self.handover.keep(ip, now)
             else:
                 found += self.takeover.look(ip, now, may_claim=self.may_claim)
+                found += self.newer.look(ip, now)
         self.holdings.table.forget(now)
         return [*found, *self.flush()]
 
@@ -104,6 +108,8 @@ class Owner:
                 found = self._offered(sender, body, now)
             case Refusal():
                 self.handover.refused(body, now)
+            case message.Later():
+                self.newer.told(body, now)
             case message.Heard():
                 found = self.heard(body.ip, body.mac, now, by=sender)
         return [*found, *self.flush()]

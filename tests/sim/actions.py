@@ -4,9 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial, singledispatchmethod
 
+from msgspec.structs import replace
+
+from speakerd.model import Stake
 from tests.sim import faults
 from tests.sim.faults import AnyFault
 from tests.sim.world import GOODBYE, Node, World, address, stakes
+
+BLIND = 10.0
+"""Seconds without an API server from which on a node lets others tell it what they see."""
 
 
 class Actions:
@@ -20,6 +26,7 @@ class Actions:
         self._removed: Counter[int] = Counter()
         self._drains: Counter[int] = Counter()
         self._records: dict[bytes, tuple[str, int]] = {}
+        self._version = 1
         self._outages: Counter[int] = Counter()
         self._missed: dict[int, list[Callable[[], None]]] = defaultdict(list)
         self._absent = {fault.node for fault in world.scenario.faults if isinstance(fault, faults.Join)}
@@ -254,12 +261,21 @@ class Actions:
     @begin.register
     def _(self, fault: faults.Outage) -> None:
         self._outages.update(fault.nodes)
+        reached = self._version
+
+        def notice() -> None:
+            for number in fault.nodes:
+                if self._outages[number]:
+                    self.world.nodes[number].see(reached)
+
+        self.world.at(fault.at + BLIND, notice)
 
     @end.register
     def _(self, fault: faults.Outage) -> None:
         self._outages.subtract(fault.nodes)
         for number in fault.nodes:
             if not self._outages[number]:
+                self.world.nodes[number].see(0)
                 waiting, self._missed[number] = self._missed[number], []
                 for what in waiting:
                     self.world.nodes[number].later(what)
@@ -295,6 +311,7 @@ class Actions:
 
     def spread(self, number: int, seconds: float) -> None:
         """Each node's watch shows what a VIP is now, some time within `seconds`; later changes are not overtaken."""
+        self._version += 1
         for node in self.world.nodes:
             delay = self.world.random.uniform(0, seconds)
             learn = partial(self._see, node, partial(self._learn, node, number))
@@ -312,12 +329,13 @@ class Actions:
     def _learn(self, node: Node, number: int) -> None:
         """What the API says of a VIP right now."""
         excluded = frozenset(n for n, count in self._excluded[number].items() if count)
-        found = stakes(self.world.scenario, number, excluded)
+        found = stakes(self.world.scenario, number, excluded, version=self._version)
         changes = {}
         for ip, stake in found.items():
             owner, epoch = self._records.get(ip, ("", 0))
-            hinted = stakes(self.world.scenario, number, excluded, owner, epoch)[ip] if node.mesh is None else stake
-            changes[ip] = None if self._removed[number] or not stake.candidates else hinted
+            vip = replace(stake.vip, owner=owner, epoch=epoch) if node.mesh is None else stake.vip
+            wanted = stake.candidates and not self._removed[number]
+            changes[ip] = Stake(vip, stake.candidates) if wanted else None
         node.stakes |= changes
         if node.mesh is not None:
             node.mesh.want(changes, node.clock())

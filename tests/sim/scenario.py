@@ -114,7 +114,9 @@ def _fault(random: Random, at: float, nodes: int, segments: int, vips: int, stre
             faults.Unkeyed(at, span, node),
             faults.Stranger(at, span, vip),
             faults.Remove(at, max(span, 0.1), vip, spread),
-            faults.Outage(at, span, some if random.random() < 0.5 else tuple(range(nodes))),
+            faults.Outage(
+                at, span + random.choice((0.0, 12.0)), some if random.random() < 0.5 else tuple(range(nodes))
+            ),
             faults.Join(at, 1.0, node, spread),
         )
     )

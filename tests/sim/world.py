@@ -48,6 +48,7 @@ class Node:
         self.keyed = True
         self.leaving = False
         self.knows: set[int] = set()
+        self.blind = 0
         self.stakes: dict[bytes, Stake | None] = {}
         self.answers: dict[bytes, tuple[str, ...]] = {}
         self._sequence = 0
@@ -76,6 +77,7 @@ class Node:
         mesh = Mesh(self.boot, self.world.random.random, remembered or {}, self.clock(), resume=resume)
         self.mesh, self.turned = mesh, self.world.now
         self.do(self.configured(mesh))
+        mesh.see(self.blind, self.clock())
         self.do(mesh.interfaces(self.interfaces(), self.clock()))
         mesh.want(self.stakes, self.clock())
         self.do(mesh.wanted(self.clock()))
@@ -87,6 +89,13 @@ class Node:
         members = tuple(Member(each.name) for each in self.world.nodes if each.number in self.knows)
         probe = self.world.scenario.probe
         return mesh.configure(self.name, members, settings, self.clock(), drained=self.drained, probe=probe)
+
+    def see(self, blind: int) -> None:
+        """Whether its API server is watched: 0, or what its watch had reached."""
+        self.blind = blind
+        if self.mesh is not None:
+            self.mesh.see(blind, self.clock())
+            self.do(self.mesh.wanted(self.clock()))
 
     def interfaces(self) -> tuple[Interface, ...]:
         """As its kernel shows them."""
@@ -325,10 +334,8 @@ def address(number: int, version: int = 4) -> bytes:
     return bytes.fromhex("fd99") + bytes(12) + number.to_bytes(2)
 
 
-def stakes(
-    scenario: Scenario, number: int, excluded: frozenset[int], owner: str = "", epoch: int = 0
-) -> dict[bytes, Stake]:
-    """What Wanted says of one VIP, its second family included."""
+def stakes(scenario: Scenario, number: int, excluded: frozenset[int], version: int) -> dict[bytes, Stake]:
+    """What Wanted says of one VIP, its second family included, as of a resourceVersion."""
     plan = scenario.vips[number]
     candidates = tuple(
         Candidate(f"n{node + 1}", score)
@@ -336,4 +343,4 @@ def stakes(
         if score is not None and node not in excluded
     )
     ips = [address(number), *([address(number, 6)] if plan.dual else [])]
-    return {ip: Stake(Vip(ip, f"default/s{number}", ips[0], 0, owner=owner, epoch=epoch), candidates) for ip in ips}
+    return {ip: Stake(Vip(ip, f"default/s{number}", ips[0], 0, row_version=version), candidates) for ip in ips}

@@ -341,6 +341,40 @@ def test_a_node_whose_announcer_died_again_and_again_answers_for_nothing_until_i
     assert "announcer-crash-loop" not in mesh.conditions(310.0)
 
 
+@pytest.mark.parametrize(("blind", "moves"), [(5, True), (7, False), (0, False)])
+def test_an_owner_takes_a_later_row_from_others_only_while_its_own_watch_is_down(blind: int, moves: bool) -> None:
+    cluster = Cluster(3)
+    before = cluster.owner()
+    assert before.mesh
+    names = [node.name for node in cluster.nodes if node is not before]
+    for node in cluster.nodes:
+        if node is not before and node.mesh:
+            node.mesh.want(
+                {IP: Stake(Vip(IP, "d/s", IP, 0, row_version=7), tuple(map(Candidate, names)))}, node.clock()
+            )
+            node.do(node.mesh.wanted(node.clock()))
+    before.see(blind)
+    cluster.run(3.0)
+    assert (cluster.owner() is not before) == moves
+    assert cluster.owner().mesh.known[IP].cause == ("not-candidate" if moves else "first")  # type: ignore[union-attr]
+
+
+def test_once_it_sees_for_itself_again_its_own_row_counts() -> None:
+    cluster = Cluster(3)
+    before = cluster.owner()
+    for node in cluster.nodes:
+        if node is not before and node.mesh:
+            change = {IP: Stake(Vip(IP, "d/s", IP, 0, row_version=7), (Candidate(node.name),))}
+            node.mesh.want(change, node.clock())
+            node.do(node.mesh.wanted(node.clock()))
+    before.see(5)
+    cluster.run(3.0)
+    assert cluster.owner() is not before
+    before.see(0)
+    assert before.mesh
+    assert any(each.node == before.name for each in before.mesh.owner.holdings.stakes[IP].candidates)
+
+
 def test_while_nothing_changes_packets_are_few_and_claims_stay() -> None:
     cluster = Cluster(3)
     before = sum(cluster.world.messages.values())
