@@ -38,6 +38,7 @@ class Finding(StrEnum):
     MEMBERSHIP_NOT_LISTENING = "membership-not-listening"
     ETHERNET_CARRIER_BLOCKED = "ethernet-carrier-blocked"
     HTTP_NOT_SERVED = "http-not-served"
+    SEGMENT_SILENT = "segment-silent"
     NO_MESH_KEY = "no-mesh-key"
     ALONE = "alone"
     MEMBER_UNHEARD = "member-without-heartbeat"
@@ -146,6 +147,11 @@ TABLE: Mapping[Finding, Entry] = {
         "warning",
         "metrics and health are not told there",
         "end what has the port (MetalLB's speaker?), or set http.bind or http.metrics",
+    ),
+    Finding.SEGMENT_SILENT: Entry(
+        "error",
+        "this host answers for nothing on the interfaces named: it is cut off from their segment, with carrier up",
+        "look at the switch port's VLAN, the bond and the cable; it comes back by itself once members are heard there",
     ),
     Finding.NO_MESH_KEY: Entry(
         "error",

@@ -26,6 +26,7 @@ from speakerd.ownership.holdings import Place
 from speakerd.ownership.message import Answer, Ask, Claims, Heard, Pull, Question
 from speakerd.ownership.owner import Owner
 from speakerd.ownership.witness import Host
+from speakerd.segments import Segments
 from speakerd.wire import DecodeError
 
 ASKED_FOR = 0.05
@@ -68,6 +69,7 @@ class Mesh:
         self._unfit: dict[str, tuple[str, float]] = {}
         if rest:
             self._unfit[CRASHES] = ("it died three times in a minute", now + rest)
+        self._segments = Segments(members, self.owner.holdings)
         self._interfaces: tuple[Interface, ...] = ()
         self._usable: frozenset[int] = frozenset()
         self._pull_at = 0.0
@@ -138,6 +140,9 @@ class Mesh:
             found["no-mesh-key"] = "no key for the members' messages"
         if self._left_alone:
             found["alone"] = "hears no other member, or is heard by none"
+        silent = [each.name for each in self._interfaces if each.index in self._segments.silent]
+        if silent:
+            found["segment-silent"] = ", ".join(silent)
         stalled = [peer.name for peer in self.detector.peers.values() if peer.slowed(now)]
         if stalled:
             found["member-stalled"] = ", ".join(stalled)
@@ -194,14 +199,18 @@ class Mesh:
 
     def interfaces(self, interfaces: tuple[Interface, ...], now: float) -> list[Effect]:
         """Take the links of this host. One whose carrier is back waits until claims are compared."""
-        self._members.now = now
-        usable = frozenset(each.index for each in interfaces if each.usable)
+        self._members.now, self._interfaces = now, interfaces
+        return self._see_links(now)
+
+    def _see_links(self, now: float) -> list[Effect]:
+        """Where carrier is, and the segment not dead, VIPs may be answered for."""
+        usable = frozenset(each.index for each in self._interfaces if each.usable) - self._segments.silent
         if not self._hold.active and self.detector.peers:
             self._hold.came(usable - self._usable, now)
         self._hold.went(self._hold.closed - usable)
         if not self._hold.active and not self._hold.closed:
             self.owner.rivals.yields = not usable
-        self._interfaces, self._usable = interfaces, usable
+        self._usable = usable
         self._stand(now)
         found = self._pull_all(now) if self._hold.closed else []
         return self._done([*found, *self.owner.wake(now)], now)
@@ -243,6 +252,8 @@ class Mesh:
                 found = self._told(self.owner.receive(envelope.sender, body, now), now)
                 return [*found, *self._compare(envelope.sender, now)] if body.final else found
             case _:
+                if isinstance(body, Heard):
+                    self._segments.heard(body.ip, body.mac, now, by=envelope.sender)
                 return self._told(self.owner.receive(envelope.sender, body, now), now)
 
     def _ask_for(self, sender: str, body: Ask, now: float) -> list[Effect]:
@@ -259,6 +270,7 @@ class Mesh:
     def heard(self, ip: bytes, mac: bytes, now: float) -> list[Effect]:
         """Another station said that `ip` is at `mac`."""
         self._members.now = now
+        self._segments.heard(ip, mac, now)
         found = self._told(self.owner.heard(ip, mac, now), now)
         asker, until = self._asked.get(ip, ("", 0.0))
         if asker and now <= until:
@@ -302,6 +314,7 @@ class Mesh:
         """Do what is due."""
         self._members.now = now
         found = self._carry_out(self.detector.wake(now), now)
+        found += self._see_segments(now)
         self._end_silence(now)
         for word in [word for word, (_, until) in self._unfit.items() if until <= now]:
             del self._unfit[word]
@@ -309,6 +322,18 @@ class Mesh:
         if not self._hold.active:
             found += self._told(self._calm.wake(now), now)
         return self._done([*found, *self._told(self.owner.wake(now), now)], now)
+
+    def _see_segments(self, now: float) -> list[Effect]:
+        """Give up a segment that is dead to this node; one that lives again is like one whose carrier is back."""
+        before = self._segments.silent
+        usable = {each.index: each.name for each in self._interfaces if each.usable}
+        found = self._told(self._segments.look(usable, self._hosts, now), now)
+        if self._segments.silent == before:
+            return found
+        for each in self._interfaces:
+            if each.index in before ^ self._segments.silent:
+                self._note("segment.silent" if each.index in self._segments.silent else "segment.back", each.name)
+        return [*found, *self._see_links(now)]
 
     # -- within
 
@@ -427,7 +452,7 @@ class Mesh:
     def _stand(self, now: float) -> None:
         """Tell ownership where this node stands."""
         usable = [each for each in self._interfaces if each.usable]
-        ports = {each.name: each.index for each in usable if each.index not in self._hold.closed}
+        ports = {each.name: each.index for each in usable if each.index in self._usable - self._hold.closed}
         self.myself.segments = tuple(each.index for each in usable)
         self.myself.macs = tuple(dict.fromkeys(each.mac for each in usable))
         self.myself.able = bool(ports)
@@ -436,7 +461,7 @@ class Mesh:
         bound = frozenset(ip_address(text.partition("%")[0]).packed for text in texts)
         macs = frozenset(each.mac for each in self._interfaces)
         fit = not self._drained and not self._unfit and (self._keyed or not self.detector.peers)
-        place = Place(ports, macs, bound, fit, bool(self._hold.closed))
+        place = Place(ports, macs, bound, fit, bool(self._hold.closed or self._segments.silent))
         self.owner.stand(place, now)
 
     def _two_boots(self, name: str, now: float) -> None:

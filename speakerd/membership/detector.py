@@ -95,6 +95,10 @@ class Detector:
         peer = self.peers.get(name)
         return peer is not None and peer.well(now)
 
+    def observers(self) -> frozenset[str]:
+        """The members that watch this node, and so have to hear it."""
+        return self._ring.observers(self._me)
+
     def heard_by_udp(self, name: str, now: float) -> bool:
         """Whether that member and this node hear each other by UDP."""
         peer = self.peers.get(name)

@@ -142,6 +142,14 @@ class Actions:
 
         node.later(tell)
 
+    @begin.register
+    def _(self, fault: faults.Misplaced) -> None:
+        self.world.misplaced[fault.node, fault.segment] += 1
+
+    @end.register
+    def _(self, fault: faults.Misplaced) -> None:
+        self.world.misplaced[fault.node, fault.segment] -= 1
+
     def _block(self, sources: tuple[int, ...], fault: faults.Cut, by: int) -> None:
         others = [number for number in range(self.world.scenario.nodes) if number not in sources]
         for source in sources:

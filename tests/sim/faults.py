@@ -48,6 +48,13 @@ class Unplug(Fault, frozen=True):
     segment: int
 
 
+class Misplaced(Fault, frozen=True):
+    """A node's switch port is in another network on one segment: carrier is up, and UDP takes another way."""
+
+    node: int
+    segment: int
+
+
 class Cut(Fault, frozen=True):
     """Nothing passes from `sources` to the others by `carriers` (0 UDP, 1 frames), and back unless `one_way`."""
 
@@ -124,6 +131,6 @@ class Join(Fault, frozen=True):
 
 
 Host = Kill | Crash | Pause | Suspend | Leave | Join
-Network = Unplug | Cut | Deaf | Bad | Unkeyed | Stranger
+Network = Unplug | Misplaced | Cut | Deaf | Bad | Unkeyed | Stranger
 Cluster = Drain | Exclude | Remove | Outage
 AnyFault = Host | Network | Cluster

@@ -14,6 +14,8 @@ OVERLAP = 0.5
 """Seconds two nodes that hear each other may both answer, at an interval of 75 ms."""
 LOOSE = 4.0
 """Seconds without an answer, with faults about, at that interval: a VIP must not be forgotten."""
+SEGMENT = 2.0
+"""Seconds more where a segment has to be found dead that has carrier."""
 HASTE, HASTE_WITHIN = 0.03, 0.2
 """Seconds a node back from a pause may answer beside another, looked at so long after the pause."""
 MOVES_A_FAULT = 4
@@ -97,7 +99,11 @@ class Promises(Watcher):
 
     def answering(self, ip: bytes) -> list[Node]:
         """Who answers for `ip` right now."""
-        return [node for node in self._answering[ip] if node.runs and any(node.carrier)]
+        return [node for node in self._answering[ip] if node.runs and self._reached(node)]
+
+    def _reached(self, node: Node) -> bool:
+        """Whether anybody on some segment can reach the node."""
+        return any(self.world.on(node, segment) for segment in range(self.world.scenario.segments))
 
     def hear(self, one: Node, other: Node) -> bool:
         """Whether two nodes hear each other by some carrier, as promise P1 means it: each has the other's record."""
@@ -178,14 +184,15 @@ class Promises(Watcher):
         for node in self.world.nodes:
             stake = node.stakes.get(ip)
             named = stake is not None and any(each.node == node.name for each in stake.candidates)
-            ready = node.runs and not node.leaving and not node.drained and any(node.carrier)
+            ready = node.runs and not node.leaving and not node.drained and self._reached(node)
             if named and ready and self.world.now - node.started > settled:
                 found.append(node)
         return found
 
     def _nobody(self, ip: bytes) -> None:
         now = self.world.now
-        able = [] if self.answering(ip) or ip in self.world.strangers else self.able(ip)
+        excused = self.answering(ip) or ip in self.world.strangers or self._nobody_can_tell()
+        able = [] if excused else self.able(ip)
         if not able:
             self._silent.pop(ip, None)
             return
@@ -194,6 +201,18 @@ class Promises(Watcher):
         if now - since > bound:
             names = ", ".join(node.name for node in able)
             self.fail("P2", f"nobody answers for {ip.hex()} since {since:.3f}, {names} could (at most {bound:.2f} s)")
+
+    def _nobody_can_tell(self) -> bool:
+        """Whether a segment is dead with carrier up, and too few members, or other faults, let nobody find out."""
+        now, nodes = self.world.now, self.world.nodes
+        lost = [node for node in nodes for s, up in enumerate(node.carrier) if up and not self.world.on(node, s)]
+        if not lost:
+            return False
+        lately = [f for f in self.world.scenario.faults if f.at <= now and f.end > now - 3 * self.scale]
+        moved = {f.node: f.at for f in lately if isinstance(f, faults.Misplaced)}
+        well = [node for node in nodes if node.runs and node not in lost and all(node.carrier)]
+        unmet = any(node.started > moved.get(node.number, now) - 3 * self.scale for node in lost)
+        return unmet or len(well) < 2 or len(lately) > len(moved)
 
     def _bound(self, since: float) -> float:
         """How long a VIP may be silent from `since` on: D after a death in calm, longer with other faults about."""
@@ -209,7 +228,8 @@ class Promises(Watcher):
                 return (votes + 0.2) * interval + 0.06 * max(1.0, self.scale) + 0.8 * interval * (left >= 3)
         if settled and lately and all(isinstance(f, faults.Drain | faults.Leave) for f in lately) and len(lately) == 1:
             return 0.02
-        return LOOSE * max(1.0, self.scale) + 11.0 * self._awaited(since)
+        segment = any(isinstance(each, faults.Misplaced) for each in lately)
+        return LOOSE * max(1.0, self.scale) + SEGMENT * segment + 11.0 * self._awaited(since)
 
     def _everybody(self, killed: set[int]) -> bool:
         return all(node.runs for node in self.world.nodes if node.number not in killed)
@@ -239,10 +259,10 @@ class Promises(Watcher):
 
     def _neighbours(self, ip: bytes, here: list[Node]) -> None:
         """Hosts that heed gratuitous frames alone find the owner."""
-        for segment, up in enumerate(here[0].carrier if len(here) == 1 and here[0].mesh else ()):
+        for segment in range(self.world.scenario.segments if len(here) == 1 and here[0].mesh else 0):
             found = self._neighbour.get((segment, ip))
             quiet = here[0].mesh is not None and here[0].mesh.quiet
-            if up and not quiet and found is not here[0]:
+            if self.world.on(here[0], segment) and not quiet and found is not here[0]:
                 self.fail("neighbours", f"{here[0].name} has {ip.hex()}, hosts think {found.name if found else None}")
 
     def _apart(self, here: list[Node]) -> bool:

@@ -11,6 +11,8 @@ SETTLE = 3.0
 """Simulated seconds before the first fault."""
 CALM = 4.0
 """Simulated seconds after the last fault: by then everybody must agree."""
+MISPLACED = 0.2
+"""Share of scenarios with a node whose segment is dead with carrier up."""
 PRESETS = ((0.075, 2, 3), (0.25, 3, 4), (1.0, 4, 6))
 
 
@@ -47,6 +49,7 @@ def draw(seed: int, most: int = 12) -> Scenario:
     spread = random.choice((0.0, 0.2, 3.0))
     segments = 2 if random.random() < 0.2 else 1
     found = _faults(random, nodes, segments, len(vips), stretch)
+    found += _misplaced(Random(f"misplaced {seed}"), found, nodes, segments, stretch)
     last = max(
         (each.at if isinstance(each, faults.Kill) and not each.back else each.end for each in found), default=0.0
     )
@@ -86,6 +89,21 @@ def _faults(random: Random, nodes: int, segments: int, vips: int, stretch: float
         calm = CALM * stretch
         at += random.choice((0.01, random.uniform(0, 1), calm + random.uniform(0, 2), found[-1].span + calm))
     return tuple(found)
+
+
+def _misplaced(
+    random: Random, others: tuple[AnyFault, ...], nodes: int, segments: int, stretch: float
+) -> tuple[AnyFault, ...]:
+    """In some scenarios a segment that is dead with carrier up: after all the others, or among them.
+
+    It has chance of its own, so that whatever else a seed draws is as it would be without.
+    """
+    if random.random() > MISPLACED:
+        return ()
+    calm = max(each.end for each in others) + CALM * stretch
+    at = random.choice((calm, calm, calm, random.uniform(others[0].at, others[-1].end)))
+    span = random.choice((random.uniform(0.5, 4), random.uniform(7, 12), random.uniform(7, 12))) * stretch
+    return (faults.Misplaced(at, span, random.randrange(nodes), random.randrange(segments)),)
 
 
 def _fault(random: Random, at: float, nodes: int, segments: int, vips: int, stretch: float) -> AnyFault:

@@ -207,6 +207,7 @@ class World:
         self._number = 0
         self.loss = self.delay = self.double = 0.0
         self.blocked: Counter[tuple[int, int, int]] = Counter()
+        self.misplaced: Counter[tuple[int, int]] = Counter()
         self.strangers: set[bytes] = set()
         self.messages: Counter[int] = Counter()
         self.heard: dict[tuple[int, int], deque[float]] = {}
@@ -231,8 +232,13 @@ class World:
         """Whether anything gets from one node to the other by carrier (0 UDP, 1 frames over `segment`)."""
         if self.blocked[source.number, target.number, carrier] or source.keyed != target.keyed:
             return False
-        ways = [segment] if carrier else range(self.scenario.segments)
-        return any(source.carrier[way] and target.carrier[way] for way in ways)
+        if carrier:
+            return self.on(source, segment) and self.on(target, segment)
+        return any(source.carrier[way] and target.carrier[way] for way in range(self.scenario.segments))
+
+    def on(self, node: Node, segment: int) -> bool:
+        """Whether a node is on a segment in truth, not only as its carrier says."""
+        return node.carrier[segment] and not self.misplaced[node.number, segment]
 
     def post(self, source: Node, envelope: Envelope) -> None:
         """Carry a message, as well as the network does today."""
@@ -274,7 +280,7 @@ class World:
             if node is asker or not self._wire(asker, node, segment) or (mac and node.mac(segment) != mac):
                 continue
             self.at(self.now + DELAY[1], lambda node=node: self._answer(node, asker, segment, ip))  # type: ignore[misc]
-        if ip in self.strangers and not mac and asker.carrier[segment]:
+        if ip in self.strangers and not mac and self.on(asker, segment):
             self._tell(asker, ip, STRANGER)
 
     def _answer(self, node: Node, asker: Node, segment: int, ip: bytes) -> None:
@@ -285,7 +291,7 @@ class World:
 
     def _wire(self, source: Node, target: Node, segment: int) -> bool:
         blocked = self.blocked[source.number, target.number, 1] and self.blocked[source.number, target.number, 0]
-        return not blocked and source.carrier[segment] and target.carrier[segment]
+        return not blocked and self.on(source, segment) and self.on(target, segment)
 
     def _tell(self, node: Node, ip: bytes, mac: bytes) -> None:
         def tell() -> None:
@@ -304,8 +310,8 @@ class World:
         if node.mesh is None or node.mesh.quiet:
             return
         names = node.answers.get(ip)
-        for segment, up in enumerate(node.carrier):
-            if names is None or not up or (names and f"eth{segment}" not in names):
+        for segment in range(self.scenario.segments):
+            if names is None or not self.on(node, segment) or (names and f"eth{segment}" not in names):
                 continue
             self._watch.announced(node, segment, ip)
             for other in self.nodes:

@@ -29,7 +29,18 @@ STOREYS = (
     }
     | {"kube.meshkeys"},
     {"control", "decide", "diagnosis", "engine", "host", "kube", "kinds", "layer2", "link", "members", "mesh", "hold"}
-    | {"account", "bell", "chronicle", "diary", "events", "explain", "httpd", "membership.transport", "metrics"}
+    | {
+        "account",
+        "bell",
+        "segments",
+        "chronicle",
+        "diary",
+        "events",
+        "explain",
+        "httpd",
+        "membership.transport",
+        "metrics",
+    }
     | {"packet", "privileges", "prospects", "report", "sd_notify"},
     {"announcer", "controller"},
     {"supervisor"},
@@ -39,7 +50,8 @@ STOREYS = (
 
 PURE = frozenset(
     "advertise allocator chronicle config decide diagnosis difference events explain findings hold kinds members"
-    " membership mesh metrics model occupancy ownership prospects report search settings snapshot status vips wire wish"
+    " membership mesh metrics model occupancy ownership prospects report search segments settings snapshot status vips"
+    " wire wish"
     " kube.body kube.lease kube.meshkeys kube.objects kube.records"
     " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )

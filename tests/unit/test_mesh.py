@@ -1,11 +1,13 @@
 """Whole nodes in conversation, in simulated time: who takes a VIP when, who keeps it, who is silent."""
 
 import pytest
+from msgspec.structs import replace
 
 from speakerd.membership.peer import State
 from speakerd.mesh import Mesh
 from speakerd.model import READY, Candidate, Interface, Member, MembershipSettings, Stake, Vip
 from tests.sim.actions import Actions
+from tests.sim.faults import Misplaced
 from tests.sim.promises import Promises
 from tests.sim.scenario import Scenario, VipPlan
 from tests.sim.world import STRANGER, Node, World, address
@@ -396,3 +398,71 @@ def test_an_interface_of_another_name_carries_no_vip_that_names_its_own() -> Non
     assert node.answers[IP] == ("eth0",)
     node.do(node.mesh.interfaces((other,), node.clock()))
     assert IP not in node.answers
+
+
+def misplace(cluster: Cluster, node: Node, span: float) -> None:
+    """The node's switch port is in another network for a while; carrier stays up."""
+    fault = Misplaced(cluster.world.now, span, node.number, 0)
+    cluster.world.scenario = replace(cluster.world.scenario, faults=(*cluster.world.scenario.faults, fault))
+    cluster.actions.begin(fault)
+    cluster.world.at(fault.end, lambda: cluster.actions.end(fault))
+
+
+def conditions(node: Node) -> dict[str, str]:
+    assert node.mesh
+    return node.mesh.conditions(node.clock())
+
+
+def test_a_node_cut_off_from_its_segment_with_carrier_up_hands_its_vips_over_and_returns_with_care() -> None:
+    cluster = Cluster(3)
+    lost = cluster.owner()
+    misplace(cluster, lost, 5.0)
+    cluster.run(4.9)
+    owner = cluster.owner()
+    assert owner is not lost
+    assert IP not in lost.answers
+    assert conditions(lost)["segment-silent"] == "eth0"
+    assert owner.mesh
+    assert owner.mesh.known[IP].cause == "interface-lost"
+    assert all("segment-silent" not in conditions(node) for node in cluster.nodes if node is not lost)
+    cluster.run(2.1)
+    assert "segment-silent" not in conditions(lost)
+    owner.end()
+    cluster.run(40.0)
+    assert cluster.owner() is not owner
+
+
+def test_of_two_members_none_gives_its_segment_up() -> None:
+    cluster = Cluster(2)
+    lost = cluster.owner()
+    misplace(cluster, lost, 30.0)
+    cluster.run(8.0)
+    assert IP in lost.answers
+    assert not any("segment-silent" in conditions(node) for node in cluster.nodes)
+
+
+def test_a_segment_that_stays_dead_stays_given_up_when_a_witness_starts_anew() -> None:
+    cluster = Cluster(3)
+    lost = cluster.owner()
+    misplace(cluster, lost, 30.0)
+    cluster.run(5.0)
+    witness = next(node for node in cluster.nodes if node is not lost and not node.answers)
+    witness.end()
+    cluster.run(1.0)
+    witness.start()
+    for _ in range(50):
+        cluster.run(0.1)
+        assert "segment-silent" in conditions(lost)
+
+
+@pytest.mark.parametrize("deaf", [True, False])
+def test_frames_blocked_in_one_direction_give_no_segment_up_where_arp_is_answered(*, deaf: bool) -> None:
+    cluster = Cluster(3)
+    owner = cluster.owner()
+    for other in cluster.nodes:
+        if other is not owner:
+            way = (other.number, owner.number) if deaf else (owner.number, other.number)
+            cluster.world.blocked[(*way, 1)] += 1
+    cluster.run(12.0)
+    assert cluster.owner() is owner
+    assert not any("segment-silent" in conditions(node) for node in cluster.nodes)
