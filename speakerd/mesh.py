@@ -26,7 +26,7 @@ from speakerd.ownership.holdings import Place
 from speakerd.ownership.message import Answer, Ask, Claims, Heard, Pull, Question
 from speakerd.ownership.owner import Owner
 from speakerd.ownership.witness import Host
-from speakerd.segments import Segments
+from speakerd.segments import SILENT, Segments
 from speakerd.wire import DecodeError
 
 ASKED_FOR = 0.05
@@ -66,6 +66,7 @@ class Mesh:
         members.detector = self.detector
         self._hold = Hold(restarted=any(claim.boot == boot for claim in remembered.values()), resume=resume)
         self._returned: set[str] = set()
+        self._frames: dict[int, float] = {}
         self._unfit: dict[str, tuple[str, float]] = {}
         if rest:
             self._unfit[CRASHES] = ("it died three times in a minute", now + rest)
@@ -230,12 +231,19 @@ class Mesh:
         try:
             found += self._carry_out(self.detector.receive(envelope, now), now)
             if fresh and envelope.carrier is Carrier.ETHERNET:
-                self._hold.frame_came(envelope.index, now)
+                self._frame_came(envelope, now)
             if fresh and envelope.kind >= Kind.CLAIMS:
                 found += self._received(envelope, now)
         except DecodeError:
             self.detector.counters["malformed"] += 1
         return self._done(found, now)
+
+    def _frame_came(self, envelope: Envelope, now: float) -> None:
+        """A segment lives; of what was announced while it was silent its hosts know nothing."""
+        self._hold.frame_came(envelope.index, now)
+        if now - self._frames.get(envelope.index, float("-inf")) > SILENT:
+            self._returned.add(envelope.sender)
+        self._frames[envelope.index] = now
 
     def _received(self, envelope: Envelope, now: float) -> list[Effect]:
         body = message.decode(envelope.body, BODIES[envelope.kind])
