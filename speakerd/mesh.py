@@ -7,9 +7,11 @@ what layer 2 must answer for from that instant. Times are seconds of one monoton
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from ipaddress import ip_address
 
+from speakerd import conditions
 from speakerd.chronicle import Chronicle
+from speakerd.errands import Errands
+from speakerd.gossip import Gossip
 from speakerd.hold import Hold
 from speakerd.kinds import BODIES, KINDS
 from speakerd.members import Members, Myself
@@ -21,22 +23,16 @@ from speakerd.membership.peer import HERE, State
 from speakerd.model import Claim, Happening, Interface, Member, MemberSeen, MembershipSettings, Stake
 from speakerd.ownership import message
 from speakerd.ownership.calm import Calm
-from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, text
-from speakerd.ownership.holdings import Place
+from speakerd.ownership.effects import Announce, AskWire, Noted, Tell
 from speakerd.ownership.message import Answer, Ask, Claims, Heard, Pull, Question
 from speakerd.ownership.owner import Owner
 from speakerd.ownership.witness import Host
-from speakerd.segments import SILENT, Segments
+from speakerd.segments import Segments
+from speakerd.standing import Standing
 from speakerd.wire import DecodeError
 
-ASKED_FOR = 0.05
-"""Seconds for which what is heard of an address goes to the member that had us ask."""
 PROVEN = 1.0
 """Seconds before it was alone from which on a host that was heard shows that it hears: then it asked the wire."""
-TWO_BOOTS = 10.0
-"""Seconds a node is silent after it was told that another host has its name."""
-NAMESAKE, CRASHES, STRANGERS = "two-boots-of-one-name", "announcer-crash-loop", "answered-by-stranger"
-UNHEARD = "self-check-unanswered"
 EVERYTHING = b"\xff" * (message.BUCKETS // 8)
 
 Effect = Post | AskWire | Announce
@@ -65,22 +61,15 @@ class Mesh:
         self.detector = Detector(boot, random, self.myself, self.owner.heirs_of, now)
         members.detector = self.detector
         self._hold = Hold(restarted=any(claim.boot == boot for claim in remembered.values()), resume=resume)
-        self._returned: set[str] = set()
-        self._frames: dict[int, float] = {}
-        self._unfit: dict[str, tuple[str, float]] = {}
-        if rest:
-            self._unfit[CRASHES] = ("it died three times in a minute", now + rest)
+        self._standing = Standing(self.myself, rest, now)
+        self._gossip = Gossip()
+        self._errands = Errands()
         self._segments = Segments(members, self.owner.holdings)
         self._interfaces: tuple[Interface, ...] = ()
         self._usable: frozenset[int] = frozenset()
-        self._pull_at = 0.0
         self._hosts: dict[int, Host] = {}
-        self._asked: dict[bytes, tuple[str, float]] = {}
         self._alone_since = 0.0
         self._left_alone = False
-        self._namesake = ""
-        self._drained = False
-        self._keyed = True
         self._chronicle = Chronicle()
         self.left = False
         self._claims_changed = 0
@@ -135,24 +124,11 @@ class Mesh:
 
     def conditions(self, now: float) -> dict[str, str]:
         """What stands in the way, by the word of its finding, with its detail."""
-        found = {NAMESAKE: self._namesake} if self._namesake else {}
-        found |= {word: detail for word, (detail, _) in self._unfit.items()}
-        if not self._keyed and self.detector.peers:
-            found["no-mesh-key"] = "no key for the members' messages"
+        found = self._standing.conditions(in_company=bool(self.detector.peers))
         if self._left_alone:
             found["alone"] = "hears no other member, or is heard by none"
-        silent = [each.name for each in self._interfaces if each.index in self._segments.silent]
-        if silent:
-            found["segment-silent"] = ", ".join(silent)
-        stalled = [peer.name for peer in self.detector.peers.values() if peer.slowed(now)]
-        if stalled:
-            found["member-stalled"] = ", ".join(stalled)
-        ours = self.owner.holdings.place.macs
-        for ip, mac in self.owner.takeover.held_by_others.items():
-            word = "answered-by-own-kernel-or-other-speaker" if mac in ours or self._members.who(mac) else STRANGERS
-            found[word] = f"{found[word]}, {text(ip)}" if word in found else f"{mac.hex(':')}: {text(ip)}"
-        for ip, asker in self.owner.selfcheck.unheard.items():
-            found[UNHEARD] = f"{found[UNHEARD]}, {text(ip)}" if UNHEARD in found else f"{asker}: {text(ip)}"
+        found |= conditions.of_links(each.name for each in self._interfaces if each.index in self._segments.silent)
+        found |= conditions.of_members(self.detector.peers, now) | conditions.of_owner(self.owner, self._members)
         return found | self._members.blocked(now)
 
     def members_seen(self, now: float) -> tuple[MemberSeen, ...]:
@@ -176,8 +152,7 @@ class Mesh:
         self._members.now, self._members.me = now, me
         self.owner.configure(me, settings.interval, settings.questions, probe)
         self._calm.pace(settings.interval)
-        self._drained = drained
-        self._keyed = keyed
+        self._standing.drained, self._standing.keyed = drained, keyed
         found = self._carry_out(self.detector.configure(me, members, settings, keyed=keyed, now=now), now)
         self._stand(now)
         return self._done(found, now)
@@ -231,19 +206,13 @@ class Mesh:
         try:
             found += self._carry_out(self.detector.receive(envelope, now), now)
             if fresh and envelope.carrier is Carrier.ETHERNET:
-                self._frame_came(envelope, now)
+                self._hold.frame_came(envelope.index, now)
+                self._gossip.frame_came(envelope.index, envelope.sender, now)
             if fresh and envelope.kind >= Kind.CLAIMS:
                 found += self._received(envelope, now)
         except DecodeError:
             self.detector.counters["malformed"] += 1
         return self._done(found, now)
-
-    def _frame_came(self, envelope: Envelope, now: float) -> None:
-        """A segment lives; of what was announced while it was silent its hosts know nothing."""
-        self._hold.frame_came(envelope.index, now)
-        if now - self._frames.get(envelope.index, float("-inf")) > SILENT:
-            self._returned.add(envelope.sender)
-        self._frames[envelope.index] = now
 
     def _received(self, envelope: Envelope, now: float) -> list[Effect]:
         body = message.decode(envelope.body, BODIES[envelope.kind])
@@ -255,7 +224,9 @@ class Mesh:
                 self.owner.takeover.answered(envelope.sender, now)
                 return []
             case Ask():
-                return self._ask_for(envelope.sender, body, now)
+                ips = self._errands.take(envelope.sender, body.ips, now)
+                indexes = [index for index in self._members.segments(envelope.sender) if index in self._usable]
+                return [AskWire(index, ip) for ip in ips for index in indexes]
             case Claims():
                 found = self._told(self.owner.receive(envelope.sender, body, now), now)
                 return [*found, *self._compare(envelope.sender, now)] if body.final else found
@@ -264,25 +235,12 @@ class Mesh:
                     self._segments.heard(body.ip, body.mac, now, by=envelope.sender)
                 return self._told(self.owner.receive(envelope.sender, body, now), now)
 
-    def _ask_for(self, sender: str, body: Ask, now: float) -> list[Effect]:
-        """Another member cannot hear its own host: ask the wire for it, on the segments where it is heard."""
-        found: list[Effect] = []
-        for ip in body.ips:
-            if len(self._asked) >= message.ADDRESSES:
-                self._asked = {ip: each for ip, each in self._asked.items() if each[1] > now}
-            if len(self._asked) < message.ADDRESSES:
-                self._asked[ip] = (sender, now + ASKED_FOR)
-                found += [AskWire(index, ip) for index in self._members.segments(sender) if index in self._usable]
-        return found
-
     def heard(self, ip: bytes, mac: bytes, now: float) -> list[Effect]:
         """Another station said that `ip` is at `mac`."""
         self._members.now = now
         self._segments.heard(ip, mac, now)
         found = self._told(self.owner.heard(ip, mac, now), now)
-        asker, until = self._asked.get(ip, ("", 0.0))
-        if asker and now <= until:
-            del self._asked[ip]
+        if asker := self._errands.heard(ip, now):
             found += self._told([Tell(asker, Heard(ip, mac))], now)
         return self._done(found, now)
 
@@ -313,7 +271,7 @@ class Mesh:
     def deadline(self) -> float | None:
         """When to call `wake`."""
         due = [self.detector.deadline(), self.owner.deadline(), *self._hold.deadlines()]
-        due += [until for _, until in self._unfit.values()]
+        due += self._standing.deadlines()
         if not self._hold.active:
             due.append(self._calm.deadline())
         return min((at for at in due if at is not None), default=None)
@@ -324,8 +282,7 @@ class Mesh:
         found = self._carry_out(self.detector.wake(now), now)
         found += self._see_segments(now)
         self._end_silence(now)
-        for word in [word for word, (_, until) in self._unfit.items() if until <= now]:
-            del self._unfit[word]
+        if self._standing.over(now):
             self._stand(now)
         if not self._hold.active:
             found += self._told(self._calm.wake(now), now)
@@ -411,7 +368,7 @@ class Mesh:
             self._calm.members_changed(now)
             return self._told(self.owner.wake(now), now)
         if before not in HERE:
-            self._returned.add(name)
+            self._gossip.returned(name)
             self.owner.takeover.appeared(name, now)
             self._calm.joined(name, now)
             self._calm.members_changed(now)
@@ -424,19 +381,15 @@ class Mesh:
         """Compare tables: equal ones are compared, others are pulled, one an interval."""
         if digest == self.owner.holdings.table.digest:
             return self._compare(name, now)
-        if now < self._pull_at:
+        if not self._gossip.pulls(self.detector.interval, now):
             return []
-        self._pull_at = now + self.detector.interval
         return self._told([Tell(name, Pull(self.owner.holdings.table.differing(digest)))], now)
 
     def _compare(self, name: str, now: float) -> list[Effect]:
         """The claims of `name` are known now. One that was lost may have announced what is ours meanwhile."""
         self._hold.compared(name, len(self.detector.living()), self.detector.peers.keys(), now)
         self._end_silence(now)
-        if name not in self._returned:
-            return []
-        self._returned.discard(name)
-        return [Announce(ip) for ip in self.mine]
+        return [Announce(ip) for ip in self.mine] if self._gossip.compared(name) else []
 
     def _pull_all(self, now: float) -> list[Effect]:
         body = message.encode(Pull(EVERYTHING))
@@ -459,26 +412,15 @@ class Mesh:
 
     def _stand(self, now: float) -> None:
         """Tell ownership where this node stands."""
-        usable = [each for each in self._interfaces if each.usable]
-        ports = {each.name: each.index for each in usable if each.index in self._usable - self._hold.closed}
-        self.myself.segments = tuple(each.index for each in usable)
-        self.myself.macs = tuple(dict.fromkeys(each.mac for each in usable))
-        self.myself.able = bool(ports)
-        self.myself.drained = self._drained or CRASHES in self._unfit
-        texts = [text for each in self._interfaces for text in (*each.ipv4, *each.ipv6)]
-        bound = frozenset(ip_address(text.partition("%")[0]).packed for text in texts)
-        macs = frozenset(each.mac for each in self._interfaces)
-        fit = not self._drained and not self._unfit and (self._keyed or not self.detector.peers)
-        place = Place(ports, macs, bound, fit, bool(self._hold.closed or self._segments.silent))
+        partly = bool(self._hold.closed or self._segments.silent)
+        in_company, open_ = bool(self.detector.peers), self._usable - self._hold.closed
+        place = self._standing.place(self._interfaces, open_, partly=partly, in_company=in_company)
         self.owner.stand(place, now)
 
     def _two_boots(self, name: str, now: float) -> None:
         self._note("member.two-boots", name)
-        if name == self._members.me:
-            self._unfit[NAMESAKE] = (name, now + TWO_BOOTS)
-            self._stand(now)
-        else:
-            self._namesake = name
+        self._standing.two_boots(name, self._members.me, now)
+        self._stand(now)
 
     def _note(self, word: str, subject: str, detail: str = "") -> None:
         self._chronicle.note(self._members.now, word, subject, detail)

@@ -29,18 +29,8 @@ STOREYS = (
     }
     | {"kube.meshkeys"},
     {"control", "decide", "diagnosis", "engine", "host", "kube", "kinds", "layer2", "link", "members", "mesh", "hold"}
-    | {
-        "account",
-        "bell",
-        "segments",
-        "chronicle",
-        "diary",
-        "events",
-        "explain",
-        "httpd",
-        "membership.transport",
-        "metrics",
-    }
+    | {"account", "bell", "chronicle", "conditions", "diary", "errands", "events", "explain", "gossip", "httpd"}
+    | {"membership.transport", "metrics", "segments", "standing"}
     | {"packet", "privileges", "prospects", "report", "sd_notify"},
     {"announcer", "controller"},
     {"supervisor"},
@@ -49,9 +39,9 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator chronicle config decide diagnosis difference events explain findings hold kinds members"
-    " membership mesh metrics model occupancy ownership prospects report search segments settings snapshot status vips"
-    " wire wish"
+    "advertise allocator chronicle conditions config decide diagnosis difference errands events explain findings gossip"
+    " hold kinds members membership mesh metrics model occupancy ownership prospects report search segments settings"
+    " snapshot standing status vips wire wish"
     " kube.body kube.lease kube.meshkeys kube.objects kube.records"
     " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )

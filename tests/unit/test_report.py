@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from speakerd import diagnosis, mesh, report
+from speakerd import conditions, diagnosis, report
 from speakerd.findings import Finding
 from speakerd.membership import transport
 from speakerd.model import (
@@ -66,6 +66,9 @@ CONDITIONS = (
     Finding.OTHER_SPEAKER,
     Finding.STRANGER,
     Finding.CRASH_LOOP,
+    Finding.UNHEARD,
+    Finding.SEGMENT_SILENT,
+    Finding.HTTP_NOT_SERVED,
 )
 """What the announcer observes under the word of its finding."""
 
@@ -185,7 +188,8 @@ def test_a_member_that_was_just_recorded_is_given_time_and_one_alone_needs_no_li
 
 
 def test_what_transport_and_mesh_call_a_condition_is_a_finding() -> None:
-    assert {transport.PORT_TAKEN, transport.NOT_LISTENING, mesh.STRANGERS} <= set(CONDITIONS)
+    assert {transport.PORT_TAKEN, transport.NOT_LISTENING} <= set(CONDITIONS)
+    assert {conditions.OTHER_SPEAKER, conditions.STRANGER, conditions.UNHEARD, conditions.STALLED} <= set(CONDITIONS)
 
 
 @pytest.mark.parametrize("severity", ["error", "warning"])
