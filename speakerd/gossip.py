@@ -11,6 +11,7 @@ class Gossip:
         self._pull_at = 0.0
         self._missed: set[str] = set()
         self._frames: dict[int, float] = {}
+        self._ready: set[str] = set()
 
     def pulls(self, interval: float, now: float) -> bool:
         """Whether a table that differs may be pulled now."""
@@ -28,6 +29,13 @@ class Gossip:
         if now - self._frames.get(index, float("-inf")) > SILENT:
             self._missed.add(sender)
         self._frames[index] = now
+
+    def changed(self, name: str, *, ready: bool) -> bool:
+        """Whether a member may be given VIPs since its last heartbeat, or may no more."""
+        if ready == (name in self._ready):
+            return False
+        self._ready ^= {name}
+        return True
 
     def compared(self, name: str) -> bool:
         """The claims of `name` are known now; whether what is ours has to be announced again."""

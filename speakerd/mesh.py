@@ -165,6 +165,7 @@ class Mesh:
         """Take new, changed and gone VIPs."""
         self._members.now = now
         self.owner.want(changes, now)
+        self._calm.touch(changes)
 
     def wanted(self, now: float) -> list[Effect]:
         """A revision of Wanted is in: act on it."""
@@ -313,6 +314,7 @@ class Mesh:
             self._note("node.alone" if self._left_alone else "node.in-company", self._members.me)
         if self.owner.holdings.changed:
             self.owner.selfcheck.look(self.owner.holdings.changed, now)
+            self._calm.touch(self.owner.holdings.changed)
             self.owner.holdings.changed.clear()
             self._claims_changed += 1
             self._calm.stir(now)
@@ -374,11 +376,13 @@ class Mesh:
             self._calm.members_changed(now)
             return self._told([Tell(name, Pull(EVERYTHING))], now) if self.detector.peers[name].boot else []
         if after is not State.SUSPECT:
-            self._calm.stir(now)
+            self._calm.stir_all(now)
         return []
 
     def _beat(self, name: str, digest: bytes, now: float) -> list[Effect]:
         """Compare tables: equal ones are compared, others are pulled, one an interval."""
+        if self._gossip.changed(name, ready=self._members.ready(name)):
+            self._calm.stir_all(now)
         if digest == self.owner.holdings.table.digest:
             return self._compare(name, now)
         if not self._gossip.pulls(self.detector.interval, now):
@@ -404,7 +408,7 @@ class Mesh:
                 self.myself.phase = Phase.RUNNING
                 self.detector.beat_soon(now)
             self.owner.holdings.resume(now)
-            self._calm.stir(now)
+            self._calm.stir_all(now)
         if self._hold.opened(now):
             self.owner.rivals.yields = bool(self._hold.closed)
             self._stand(now)

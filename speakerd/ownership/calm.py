@@ -4,7 +4,7 @@ A core. Nothing here is urgent: each pass begins some time after the last change
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from speakerd.model import Candidate
@@ -36,6 +36,8 @@ class Calm:
         self._started = self._woken = now
         self._interval = 0.075
         self._heirs_at: float | None = None
+        self._touched: set[bytes] = set()
+        self._all = False
         self._queue: deque[bytes] = deque()
         self._assigned: Counter[str] = Counter()
         self._tidy_at: float | None = None
@@ -48,8 +50,17 @@ class Calm:
         """Take the settings."""
         self._interval = interval
 
+    def touch(self, ips: Iterable[bytes]) -> None:
+        """The claims or candidates of these changed: their heirs may be others, from the next `stir` on."""
+        self._touched.update(ips)
+
+    def stir_all(self, now: float) -> None:
+        """Every heir may be another."""
+        self._all = True
+        self.stir(now)
+
     def stir(self, now: float) -> None:
-        """Candidates, claims or members changed: heirs may be others."""
+        """Look at what was touched, once changes have gathered."""
         self._heirs_at = now + SETTLE if self._heirs_at is None else min(self._heirs_at, now + SETTLE)
         if self._tidy_at is None:
             self._tidy_at = now + CALM
@@ -58,7 +69,7 @@ class Calm:
         """A member came or went: calm begins anew."""
         self._since = now
         self._tidy_at = now + CALM
-        self.stir(now)
+        self.stir_all(now)
 
     def left(self, name: str, now: float) -> None:
         """A member is gone."""
@@ -85,13 +96,22 @@ class Calm:
         found: list[Effect] = []
         if self._heirs_at is not None and self._heirs_at <= now and not self._queue:
             self._heirs_at = None
-            self._assigned = Counter(self._handover.loads())
-            self._queue.extend(sorted(self._holdings.serving))
+            self._begin()
         if self._queue:
             found += self._name_heirs(now)
         if self._tidy_at is not None and self._tidy_at <= now:
             self._tidy(now)
         return found
+
+    def _begin(self) -> None:
+        """Count what each node has, and what it is heir of where that is not to be decided anew."""
+        serving = self._holdings.serving
+        anew = serving if self._all else self._touched & serving
+        claims = map(self._holdings.table.get, serving - anew)
+        self._assigned = Counter(self._handover.loads())
+        self._assigned.update(claim.heir for claim in claims if claim and claim.heir)
+        self._queue.extend(sorted(anew))
+        self._touched, self._all = set(), False
 
     def _name_heirs(self, now: float) -> list[Effect]:
         asked: dict[str, list[bytes]] = {}
@@ -105,6 +125,7 @@ class Calm:
                 continue
             if heir:
                 asked.setdefault(heir, []).append(ip)
+                self._touched.add(ip)
             else:
                 self._holdings.name_heir(ip, "", now)
         if asked:
