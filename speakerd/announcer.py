@@ -63,6 +63,7 @@ class Announcer:
         self._news = 0
         self._more_at: float | None = None
         self._report_at: float | None = None
+        self._mesh_due: float | None = None
         self._reported = 0.0
         self._leave_by: float | None = None
 
@@ -81,7 +82,7 @@ class Announcer:
 
     def deadline(self) -> float | None:
         """At once while wishes are pending, else when the mesh or what is to be written wants it."""
-        due = (self._more_at, self._report_at, self._mesh.deadline(), self._leave_by)
+        due = (self._more_at, self._report_at, self._mesh_due, self._leave_by)
         return min((at for at in due if at is not None), default=None)
 
     def wake(self, now: float) -> None:
@@ -188,6 +189,7 @@ class Announcer:
             self._note(now)
         if self._leave_by is not None and self._mesh.left:
             self._leave_by = now
+        self._mesh_due = self._mesh.deadline()
 
     def _answer(self, now: float) -> None:
         """Keep layer 2 true."""

@@ -46,6 +46,8 @@ class Engine:
         self._callbacks: dict[int, Callable[[float], None]] = {}
         self._cores: list[Core] = []
         self._running = True
+        self._due: float | None = None
+        self._known = False
         self.lateness = 0.0
 
     def __enter__(self) -> Self:
@@ -67,6 +69,7 @@ class Engine:
     def add(self, core: Core) -> None:
         """Wake `core` at its deadlines."""
         self._cores.append(core)
+        self._known = False
 
     def notice_gaps(self, over: float, stood_still: Callable[[float, float], None]) -> None:
         """Call `stood_still(seconds, now)` where this process was kept from turning for longer than `over` seconds.
@@ -87,10 +90,7 @@ class Engine:
     def turn(self) -> None:
         """Wait for bytes or the nearest deadline, drain what is ready, then wake what is due."""
         now = self._clock()
-        due = min(
-            (at for core in self._cores if (at := core.deadline()) is not None),
-            default=None,
-        )
+        due = self._due if self._known else self._nearest()
         if (due is None or due - now > QUIET) and gc.get_count()[0] > GARBAGE:
             gc.collect()
         timeout = -1.0 if due is None else max(0.0, due - now)
@@ -119,10 +119,20 @@ class Engine:
         if self._gap is not None and allowed >= 0 and late > self._gap:
             self._stood_still(late, self._clock())
 
+    def _nearest(self) -> float | None:
+        return min((at for core in self._cores if (at := core.deadline()) is not None), default=None)
+
     def _judge(self) -> None:
+        """Wake what is due. Where nothing was, the nearest deadline is known until something is read again."""
         now = self._clock()
+        self._due, self._known = None, True
         for core in self._cores:
             at = core.deadline()
-            if at is not None and at <= now:
+            if at is None:
+                continue
+            if at <= now:
                 self.lateness = max(self.lateness, now - at)
                 core.wake(now)
+                self._known = False  # one core's waking may bring another's deadline forward
+            elif self._due is None or at < self._due:
+                self._due = at

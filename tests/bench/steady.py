@@ -67,14 +67,15 @@ def _watch(name: str, lan: Lan, plane: ControlPlane, agents: Sequence[Agent], mi
     used, sent = _cpu(agents), [samples(node)[SENT] for node in lan.nodes]
     began = time.monotonic()
     for minute in range(minutes):
-        _say(f"minute {minute + 1} of {minutes}")
+        held = len(vip_leases(plane.cluster))  # a read a minute keeps our own connection open
+        _say(f"minute {minute + 1} of {minutes}: {held} addresses")
         time.sleep(MINUTE)
     seconds = time.monotonic() - began
     new = (_writes(plane) - writes).total()
     moved = sum(_owners(agents[0])[ip] != owner for ip, owner in owners.items())
     now = _cpu(agents)
     figures = outcome["figures"]
-    figures |= {f"{name}.minutes": minutes, f"{name}.vips": len(vip_leases(plane.cluster))}
+    figures |= {f"{name}.minutes": minutes, f"{name}.vips": len(owners)}
     figures[f"{name}.allocator.lease.per.minute"] = round((_renewals(plane) - renewed) / seconds * MINUTE, 1)
     for (part, _), cost in {each: now[each] - used[each] for each in now}.items():
         word = f"{name}.cpu.{part}.percent"
