@@ -46,6 +46,8 @@ class Finding(StrEnum):
     MEMBER_STALLED = "member-stalled"
     OTHER_SPEAKER = "answered-by-own-kernel-or-other-speaker"
     STRANGER = "answered-by-stranger"
+    PROXY = "proxy-arp"
+    BOUND_HERE = "bound-here"
     UNHEARD = "self-check-unanswered"
     DRAINED = "drained"
 
@@ -178,11 +180,21 @@ TABLE: Mapping[Finding, Entry] = {
     ),
     Finding.OTHER_SPEAKER: Entry(
         "error",
-        "another program of a member answers for an address, which is not claimed until it is silent",
-        "end the other speaker (MetalLB?)",
+        "a member's kernel, or another program there, answers for an address; nobody claims it who has not yet",
+        "end the other speaker (MetalLB?); if it is the kernel, take the address off that host, or set arp_ignore to 1",
     ),
     Finding.STRANGER: Entry(
         "error", "a host that is no member has an address", "take it out of the pool, or off that host"
+    ),
+    Finding.PROXY: Entry(
+        "warning",
+        "one host that is no member answers for several addresses, and has those to itself that nobody has claimed yet",
+        "a router or firewall: turn proxy ARP off there; another speaker (MetalLB?) on a host without speakerd: end it",
+    ),
+    Finding.BOUND_HERE: Entry(
+        "warning",
+        "an address is bound on an interface of this host: its kernel answers for it as well, whoever owns it",
+        "take it off the interface (ip address del), or out of the pool",
     ),
     Finding.UNHEARD: Entry(
         "error",

@@ -83,10 +83,12 @@ class Members:
         peer = self.detector.peers.get(name)
         return tuple(peer.heard_frames) if peer else ()
 
-    def meets(self, name: str) -> bool:
-        """Both hear the other's frames."""
+    def meets(self, name: str, indexes: Collection[int], since: float) -> bool:
+        """Both hear the other's frames, and it was alive all the while."""
         peer = self.detector.peers.get(name)
-        return peer is not None and peer.frames_work(self.me, self.now)
+        if peer is None or peer.state is not State.ALIVE or peer.since > since:
+            return False
+        return peer.frames_work(self.me, self.now) and any(peer.by_frames_on(each, self.now) for each in indexes)
 
     def macs(self, name: str) -> tuple[bytes, ...]:
         """Where it announces from."""

@@ -251,6 +251,7 @@ class Mesh:
         if seconds <= self.detector.interval:
             return []
         self.detector.gap(now)
+        self.owner.selfcheck.paused(now)
         if not self.detector.peers or self.myself.phase is Phase.STARTING:
             return self._done([], now)
         self._hold.paused(now)

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from speakerd.members import Members
 from speakerd.membership.heartbeat import member_id
-from speakerd.membership.peer import FRAMES_EVERY, HERE, LATE, Peer
+from speakerd.membership.peer import FRAMES_EVERY, HERE, Peer
 from speakerd.ownership.effects import AskWire, Tell
 from speakerd.ownership.holdings import Holdings
 from speakerd.ownership.message import Ask
@@ -110,14 +110,14 @@ class Segments:
         observers = detector.observers()
         unhearing = [peer for peer in there if peer.name in observers and me not in peer.frames]
         pair = _in_touch(unhearing)
-        if pair or any(_heard_on(index, peer, now) for peer in detector.peers.values()):
+        if pair or any(peer.by_frames_on(index, now) for peer in detector.peers.values()):
             return pair
         return _in_touch(there)
 
     def _still_silent(self, index: int, there: Collection[Peer], now: float) -> bool:
         """Whether nobody there and we hear each other; a witness may have gone meanwhile."""
         me = member_id(self._members.me)
-        return bool(there) and not any(me in peer.frames and _heard_on(index, peer, now) for peer in there)
+        return bool(there) and not any(me in peer.frames and peer.by_frames_on(index, now) for peer in there)
 
     # -- what the wire says
 
@@ -149,11 +149,6 @@ def _in_touch(peers: Collection[Peer]) -> tuple[Peer, ...]:
         ((a, b) for a, b in pairs if member_id(a.name) in b.frames and member_id(b.name) in a.frames),
         (),
     )
-
-
-def _heard_on(index: int, peer: Peer, now: float) -> bool:
-    """Whether its frames come in there lately."""
-    return now - peer.heard_frames.get(index, float("-inf")) <= (2 + LATE) * FRAMES_EVERY * peer.interval
 
 
 def _asked_for(ask: Tell | AskWire) -> tuple[bytes, ...]:

@@ -66,8 +66,12 @@ class Standing:
         myself.macs = tuple(dict.fromkeys(each.mac for each in usable))
         myself.able = bool(ports)
         myself.drained = self.drained or CRASHES in self._refused
-        texts = [text for each in interfaces for text in (*each.ipv4, *each.ipv6)]
-        bound = frozenset(ip_address(text.partition("%")[0]).packed for text in texts)
         macs = frozenset(each.mac for each in interfaces)
         fit = not self.drained and not self._refused and (self.keyed or not in_company)
-        return Place(ports, macs, bound, fit, partly)
+        return Place(ports, macs, _bound(interfaces), _bound(usable), fit, partly)
+
+
+def _bound(interfaces: Collection[Interface]) -> frozenset[bytes]:
+    """The addresses of these."""
+    texts = (text for each in interfaces for text in (*each.ipv4, *each.ipv6))
+    return frozenset(ip_address(text.partition("%")[0]).packed for text in texts)

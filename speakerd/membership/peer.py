@@ -172,7 +172,11 @@ class Peer:
 
     def by_frames(self, now: float) -> bool:
         """Whether it is heard by frames lately, on any segment."""
-        return any(now - at <= (2 + LATE) * FRAMES_EVERY * self.interval for at in self.heard_frames.values())
+        return any(self.by_frames_on(index, now) for index in self.heard_frames)
+
+    def by_frames_on(self, index: int, now: float) -> bool:
+        """Whether it is heard by frames lately, on one of our interfaces."""
+        return now - self.heard_frames.get(index, float("-inf")) <= (2 + LATE) * FRAMES_EVERY * self.interval
 
     def udp_works(self, me: str, now: float) -> bool:
         """Whether both of us hear the other by UDP, without one missing."""

@@ -37,8 +37,11 @@ class Circle(Protocol):
     def segments(self, name: str) -> tuple[int, ...]:
         """Our interfaces on which its frames were heard."""
 
-    def meets(self, name: str) -> bool:
-        """Whether it and this node hear each other's frames now: they are on one segment, and its wire is alive."""
+    def meets(self, name: str, indexes: Collection[int], since: float) -> bool:
+        """Whether it and this node hear each other's frames now, on one of our interfaces: its wire is alive.
+
+        And whether nobody had a doubt of its life from `since` on.
+        """
 
     def macs(self, name: str) -> tuple[bytes, ...]:
         """The addresses it announces from."""

@@ -17,12 +17,14 @@ from speakerd.ownership.table import Table
 class Place(Struct, frozen=True):
     """This node on the network: indexes of interfaces by name, its MACs, addresses bound here, and whether it may own.
 
+    `answered`: those bound on an interface that may announce, so that the kernel answers for them there, too.
     `partly`: some interface that could be used must wait, so that those in use are named one by one.
     """
 
     ports: Mapping[str, int] = {}
     macs: frozenset[bytes] = frozenset()
     bound: frozenset[bytes] = frozenset()
+    answered: frozenset[bytes] = frozenset()
     fit: bool = True
     partly: bool = False
 
@@ -31,7 +33,8 @@ class Holdings:
     """`serving`: VIPs this node claims; `mine`: those it answers for now -> names of the interfaces, () all usable.
 
     `stakes`: VIPs as they are wanted; `standby`: those this node is a candidate for; `agenda`: what to look at when.
-    `revision` counts changes of `mine` and `standby`; `changed`: VIPs whose claims are others than before.
+    `revision` counts changes of `mine` and `standby`; `changed`: VIPs whose claims are others than before, or which are
+    answered for otherwise.
     """
 
     def __init__(self, boot: int, remembered: Mapping[bytes, Claim]) -> None:
@@ -187,7 +190,9 @@ class Holdings:
         """Keep `mine` true for one VIP."""
         stake, ports = self.stakes.get(ip), self.place.ports
         if ip not in self.serving or stake is None or not self.indexes(stake):
-            self.revision += self.mine.pop(ip, None) is not None
+            if self.mine.pop(ip, None) is not None:
+                self.revision += 1
+                self.changed.add(ip)
             return
         names = stake.vip.interfaces
         if self.place.partly:
@@ -195,3 +200,4 @@ class Holdings:
         if self.mine.get(ip) != names:
             self.mine[ip] = names
             self.revision += 1
+            self.changed.add(ip)

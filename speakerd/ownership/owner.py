@@ -40,7 +40,7 @@ class Owner:
         self.takeover = Takeover(self.holdings, circle, random)
         self.handover = Handover(self.holdings, circle)
         self.rivals = Rivals(self.holdings, circle, self.handover, self.takeover.forget)
-        self.selfcheck = SelfCheck(self.holdings, circle)
+        self.selfcheck = SelfCheck(self.holdings, circle, self.handover.moving)
         self.newer = Newer(self.holdings, circle)
         self.may_claim = False
 
@@ -49,6 +49,7 @@ class Owner:
         self.holdings.call(me)
         self.takeover.configure(interval, questions, probe)
         self.rivals.configure(interval)
+        self.selfcheck.configure(interval)
 
     def stand(self, place: Place, now: float) -> None:
         """Take where this node stands on the network."""
@@ -131,13 +132,12 @@ class Owner:
         Our own kernel's answers hold nothing; another speaker's on this host do, and only others can hear them.
         """
         self.takeover.heard(ip, mac, now)
-        if by:
-            self.selfcheck.heard(ip, by)
+        found = self.selfcheck.heard(ip, mac, by, now) if by else []
         ours = mac in self.holdings.place.macs
         if ours and (not by or ip in self.holdings.place.bound):
-            return []
+            return found
         self.takeover.taken(ip, mac)
-        return [] if ours else self.rivals.spoken_for(ip, mac, now)
+        return found if ours else [*found, *self.rivals.spoken_for(ip, mac, now)]
 
     # -- what is told
 

@@ -63,7 +63,7 @@ class Everybody:
         """One."""
         return (1,)
 
-    def meets(self, _name: str) -> bool:
+    def meets(self, _name: str, _indexes: Collection[int], _since: float) -> bool:
         """Nobody: no checks here."""
         return False
 

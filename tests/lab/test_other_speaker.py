@@ -1,6 +1,8 @@
 """Somebody else answers for a VIP: it is left alone, asked for each second, told, and taken when that one is silent."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +13,8 @@ from tests.lab.agents import Agent
 from tests.lab.claims import claim, finding, settled
 from tests.lab.cluster import Cluster
 from tests.lab.frames import Watch
-from tests.lab.net import Host, Lan
+from tests.lab.net import Host, Lan, tool
+from tests.lab.obstacles import unheard
 from tests.lab.other import answering_too, overheard
 from tests.lab.steps import clear, given
 from tests.lab.waiting import eventually, throughout
@@ -27,6 +30,9 @@ WHILE = 3.0
 """Seconds that it is left alone, and asked for in each."""
 
 Place = Literal["the node that would own it", "another node", "a host that is no member"]
+SECOND_CHECK = 20.0
+"""Seconds from a take-over in which a check that fails is made, and made again."""
+PROXY, BOUND = "proxy-arp", "bound-here"
 STRANGER, MEMBER = "answered-by-stranger", "answered-by-own-kernel-or-other-speaker"
 WORDS: dict[Place, str] = {
     "the node that would own it": MEMBER,
@@ -35,11 +41,11 @@ WORDS: dict[Place, str] = {
 }
 
 
-def wish(cluster: Cluster, lan: Lan) -> None:
+def wish(cluster: Cluster, lan: Lan, name: str = "web", address: str = ADDRESS) -> None:
     """A Service that wishes for the address, and gets it."""
-    cluster.create(objects.service("web", annotations={"metallb.io/loadBalancerIPs": ADDRESS}))
-    cluster.create(objects.endpoints("web", lan.nodes))
-    assert given(cluster, "web") == [ADDRESS]
+    cluster.create(objects.service(name, annotations={"metallb.io/loadBalancerIPs": address}))
+    cluster.create(objects.endpoints(name, lan.nodes))
+    assert given(cluster, name) == [address]
 
 
 @pytest.fixture
@@ -84,11 +90,64 @@ def test_a_vip_that_another_speaker_answers_for_is_left_to_it_and_taken_within_a
     eventually(lambda: not found(agents, WORDS[place]), "the finding goes with its cause")
 
 
+def test_a_host_that_answers_for_several_vips_holds_them_and_is_told_to_be_a_proxy_perhaps(
+    cluster: Cluster, lan: Lan, agents: list[Agent], tmp_path: Path
+) -> None:
+    addresses = [f"10.99.10.{number}" for number in range(80, 84)]
+    with answering_too(lan, lan.client, tmp_path / "other", *addresses):
+        for number, address in enumerate(addresses):
+            wish(cluster, lan, f"several-{number}", address)
+        told = eventually(lambda: found(agents, PROXY), "it is told")
+        throughout(lambda: not any(owned(agents, address) for address in addresses), "nobody claims any", WHILE)
+        assert all(lan.mac(lan.client) in each["object"] for each in told)
+    for address in addresses:
+        settled(lan, agents, address)
+    eventually(lambda: not found(agents, PROXY), "the finding goes with its cause")
+
+
+def test_an_address_that_the_owners_kernel_has_is_told_by_it_and_moves_nothing(
+    cluster: Cluster, lan: Lan, agents: list[Agent]
+) -> None:
+    wish(cluster, lan)
+    owner = settled(lan, agents, ADDRESS)
+    with bound(owner.host, ADDRESS):
+        told = eventually(lambda: found(agents, BOUND), "it is told")
+        assert [each["object"] for each in told] == [ADDRESS]
+        throughout(lambda: owned(agents) == {owner.host.name}, "it stays", WHILE)
+    eventually(lambda: not found(agents, BOUND), "the finding goes with its cause")
+
+
+def test_an_address_that_another_nodes_kernel_has_is_told_by_both_and_moves_nothing(
+    cluster: Cluster, lan: Lan, agents: list[Agent]
+) -> None:
+    wish(cluster, lan)
+    owner = settled(lan, agents, ADDRESS)
+    heir = claim(owner, ADDRESS)["heir"]
+    other = next(agent for agent in agents if agent.host.name not in (owner.host.name, heir))
+    heirs = next(node for node in lan.nodes if node.name == heir)
+    with unheard(lan, owner.host, heirs), bound(other.host, ADDRESS):
+        eventually(lambda: finding(other, BOUND), "who has it tells it")
+        told = eventually(lambda: finding(owner, MEMBER), "so does the owner", SECOND_CHECK)
+        assert told["object"] == f"{lan.mac(other.host)}: {ADDRESS}"
+        assert owned(agents) == {owner.host.name}
+    eventually(lambda: not finding(owner, MEMBER) and not finding(other, BOUND), "the findings go", SECOND_CHECK)
+
+
+@contextmanager
+def bound(host: Host, address: str) -> Iterator[None]:
+    """The address is on the host's interface: its kernel answers."""
+    tool("ip", "-n", host.namespace, "addr", "add", f"{address}/32", "dev", "eth0")
+    try:
+        yield
+    finally:
+        tool("ip", "-n", host.namespace, "addr", "del", f"{address}/32", "dev", "eth0")
+
+
 def found(agents: list[Agent], word: str) -> list[dict[str, str]]:
     """Every agent that reports it."""
     return [each for each in (finding(agent, word) for agent in agents) if each]
 
 
-def owned(agents: list[Agent]) -> set[str]:
+def owned(agents: list[Agent], address: str = ADDRESS) -> set[str]:
     """Who owns it, as any of them has it."""
-    return {name for agent in agents if (name := claim(agent, ADDRESS).get("owner"))}
+    return {name for agent in agents if (name := claim(agent, address).get("owner"))}

@@ -15,6 +15,7 @@ from speakerd.ownership.handover import Handover
 from speakerd.ownership.holdings import Holdings
 from speakerd.ownership.owner import Owner
 from speakerd.ownership.rivals import Rivals
+from speakerd.ownership.selfcheck import SelfCheck
 from speakerd.ownership.takeover import Free, Takeover
 from speakerd.segments import Segments
 from tests.sim.run import Result, play_seed
@@ -92,6 +93,7 @@ MUTANTS: Mapping[str, Patch] = {
     "what is drained stays": _replace(Handover, "_cause_to_go", lambda _self, _stake: ""),
     "what is withdrawn is still answered": _replace(Holdings, "fall_silent", _nothing),
     "a dead segment is kept": _replace(Segments, "look", _nothing),
+    "what another heard for us is forgotten": _replace(SelfCheck, "heard", _nothing),
     "who is back answers before claims are compared": _replace(Mesh, "interfaces", _opens_at_once),
 }
 """By name, each a patch of the process that runs it."""

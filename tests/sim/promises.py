@@ -45,6 +45,8 @@ class Promises(Watcher):
         self._neighbour: dict[tuple[int, bytes], Node] = {}
         self._hasty: dict[tuple[bytes, int], float] = {}
         self._ways: dict[tuple[int, int], float] = {}
+        self._failing: set[tuple[str, bytes]] = set()
+        self._unwell_at = 0.0
 
     def attach(self, world: World, actions: Actions) -> None:
         """Look on at this world."""
@@ -86,6 +88,7 @@ class Promises(Watcher):
     def look(self) -> None:
         """Check all that can be seen at one instant."""
         self._see_ways()
+        self._fails_a_check()
         for ip in self._vips():
             self._in_haste(ip)
             self._together_too_long(ip)
@@ -127,6 +130,23 @@ class Promises(Watcher):
     def _heard_for(self, one: Node, other: Node) -> float:
         key = (min(one.number, other.number), max(one.number, other.number))
         return self.world.now - self._ways.get(key, self.world.now)
+
+    def _fails_a_check(self) -> None:
+        """No node finds that it is not heard, or that another answers, too, while nothing came between hosts."""
+        checks = [(node.name, node.mesh.owner.selfcheck) for node in self.world.nodes if node.runs and node.mesh]
+        failing = {(name, ip) for name, check in checks for ip in (*check.unheard, *check.foreign)}
+        fresh, self._failing = failing - self._failing, failing
+        if not self._wire_is_well():
+            self._unwell_at = self.world.now
+        if fresh and self.world.now - self._unwell_at > self.scale:
+            self.fail("self-check", ", ".join(f"{name} finds that {ip.hex()} is not heard" for name, ip in fresh))
+
+    def _wire_is_well(self) -> bool:
+        """Whether all that is said arrives, and nobody says what is not so."""
+        world = self.world
+        lossy = world.loss or world.delay or +world.blocked or +world.misplaced or world.mute
+        cut_off = any(not node.keyed or not all(node.carrier) for node in world.nodes)
+        return not (lossy or cut_off or world.strangers or world.kernels)
 
     def _in_haste(self, ip: bytes) -> None:
         """Who stood still answers for nothing that another answers for, not even for a moment."""

@@ -197,7 +197,11 @@ class Node:
 
 
 class World:
-    """Runs a scenario. `watch` is told what changes."""
+    """Runs a scenario. `watch` is told what changes.
+
+    `strangers`: VIPs that a host answers for that is no member; `kernels`: (node, VIP) that the node's kernel answers
+    for by itself; `mute`: nodes whose answers and announcements reach no other node.
+    """
 
     def __init__(self, scenario: Scenario, watch: "Watcher") -> None:
         self.scenario, self._watch = scenario, watch
@@ -209,6 +213,8 @@ class World:
         self.blocked: Counter[tuple[int, int, int]] = Counter()
         self.misplaced: Counter[tuple[int, int]] = Counter()
         self.strangers: set[bytes] = set()
+        self.kernels: set[tuple[int, bytes]] = set()
+        self.mute: set[int] = set()
         self.messages: Counter[int] = Counter()
         self.heard: dict[tuple[int, int], deque[float]] = {}
         self.nodes = [Node(self, number, rate) for number, rate in enumerate(scenario.rates)]
@@ -285,8 +291,9 @@ class World:
 
     def _answer(self, node: Node, asker: Node, segment: int, ip: bytes) -> None:
         names = node.answers.get(ip)
-        there = names is not None and (not names or f"eth{segment}" in names)
-        if there and node.runs and self._wire(node, asker, segment):
+        there = node.runs and names is not None and (not names or f"eth{segment}" in names)
+        speaks = (there and node.number not in self.mute) or (node.number, ip) in self.kernels
+        if speaks and self._wire(node, asker, segment):
             self._tell(asker, ip, node.mac(segment))
 
     def _wire(self, source: Node, target: Node, segment: int) -> bool:
@@ -315,7 +322,7 @@ class World:
                 continue
             self._watch.announced(node, segment, ip)
             for other in self.nodes:
-                if other is not node and self._wire(node, other, segment):
+                if other is not node and node.number not in self.mute and self._wire(node, other, segment):
                     self._tell(other, ip, node.mac(segment))
 
     def answers_changed(self, node: Node, before: dict[bytes, tuple[str, ...]]) -> None:

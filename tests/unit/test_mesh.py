@@ -1,5 +1,7 @@
 """Whole nodes in conversation, in simulated time: who takes a VIP when, who keeps it, who is silent."""
 
+from collections.abc import Collection
+
 import pytest
 from msgspec.structs import replace
 
@@ -72,6 +74,17 @@ class Cluster:
             if other is not node:
                 self.world.blocked[node.number, other.number, carrier] += by
                 self.world.blocked[other.number, node.number, carrier] += by
+
+
+def wish(cluster: Cluster, *ips: bytes, nodes: Collection[Node] = ()) -> None:
+    """More VIPs, for `nodes` to answer for (none: all)."""
+    candidates = tuple(Candidate(node.name) for node in nodes or cluster.nodes)
+    for node in cluster.nodes:
+        assert node.mesh
+        change = {ip: Stake(Vip(ip, "d/s", ip, 0), candidates) for ip in ips}
+        node.stakes |= change
+        node.mesh.want(change, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
 
 
 def state(node: Node, of: Node) -> State:
@@ -175,12 +188,7 @@ def test_a_stranger_that_answers_holds_the_claim_until_it_is_silent() -> None:
     cluster = Cluster(3, probe=0.012)
     owner = cluster.owner()
     cluster.world.strangers.add(address(1))
-    change = {address(1): Stake(Vip(address(1), "d/s", address(1), 0), tuple(Candidate(n.name) for n in cluster.nodes))}
-    for node in cluster.nodes:
-        assert node.mesh
-        node.stakes |= change
-        node.mesh.want(change, node.clock())
-        node.do(node.mesh.wanted(node.clock()))
+    wish(cluster, address(1))
     cluster.run(3.0)
     assert not cluster.promises.answering(address(1))
     told = [node.mesh.conditions(node.clock()) for node in cluster.nodes if node.mesh]
@@ -195,6 +203,47 @@ def test_a_stranger_that_answers_holds_the_claim_until_it_is_silent() -> None:
     cluster.run(1.0)
     assert len(cluster.promises.answering(address(1))) == 1
     assert cluster.owner() is owner
+
+
+@pytest.mark.parametrize(
+    ("ips", "several"),
+    [([address(1), address(2)], True), ([address(1), address(1, 6)], False), ([address(1)], False)],
+    ids=["two", "one of each family", "one"],
+)
+def test_a_stranger_that_answers_for_several_vips_may_be_a_proxy_and_holds_them_all_the_same(
+    ips: list[bytes], several: bool
+) -> None:
+    cluster = Cluster(3, probe=0.012)
+    cluster.world.strangers.update(ips)
+    wish(cluster, *ips)
+    cluster.run(20.0)
+    assert not any(cluster.promises.answering(ip) for ip in ips)
+    assert any("answered-by-stranger" in conditions(node) for node in cluster.nodes)
+    told = {found for node in cluster.nodes if (found := conditions(node).get("proxy-arp"))}
+    assert told == ({f"{STRANGER.hex(':')}: 10.99.0.2, 10.99.0.3"} if several else set())
+    cluster.world.strangers.clear()
+    cluster.run(1.0)
+    assert all(len(cluster.promises.answering(ip)) == 1 for ip in ips)
+    assert not any("proxy-arp" in conditions(node) for node in cluster.nodes)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_that_a_vip_is_bound_on_an_interface_that_announces_is_told_and_holds_nothing(*, there: bool) -> None:
+    cluster = Cluster(3, probe=0.012)
+    node = cluster.nodes[0]
+    assert node.mesh
+    (plain,) = node.interfaces()
+    bound = replace(plain, ipv4=("10.99.0.2",))
+    dummy = Interface(9, "kube-ipvs0", ipv4=("10.99.0.2",), reason="no-arp")
+    node.do(node.mesh.interfaces((bound,) if there else (plain, dummy), node.clock()))
+    if there:
+        cluster.world.kernels.add((0, address(1)))
+    wish(cluster, address(1), nodes=[node])
+    assert conditions(node).get("bound-here") == ("10.99.0.2" if there else None)
+    cluster.run(0.2)
+    assert cluster.promises.answering(address(1)) == [node]
+    node.do(node.mesh.interfaces((plain,), node.clock()))
+    assert "bound-here" not in conditions(node)
 
 
 def test_a_lan_cut_in_two_has_an_owner_in_each_part_and_the_larger_parts_after_it_is_whole() -> None:
@@ -466,3 +515,61 @@ def test_frames_blocked_in_one_direction_give_no_segment_up_where_arp_is_answere
     cluster.run(12.0)
     assert cluster.owner() is owner
     assert not any("segment-silent" in conditions(node) for node in cluster.nodes)
+
+
+def test_that_the_segment_does_not_hear_the_owner_is_told_by_the_owner_until_it_does() -> None:
+    cluster = Cluster(3)
+    owner = cluster.owner()
+    assert owner.mesh
+    heir = owner.mesh.known[IP].heir
+    cluster.world.mute.add(owner.number)
+    cluster.run(6.0)
+    assert conditions(owner)["self-check-unanswered"] == f"{heir}: 10.99.0.1"
+    assert cluster.owner() is owner
+    cluster.world.mute.clear()
+    cluster.run(11.0)
+    assert "self-check-unanswered" not in conditions(owner)
+
+
+def test_a_stranger_that_answers_beside_the_owner_is_told_by_the_owner_until_it_is_silent() -> None:
+    cluster = Cluster(3)
+    owner = cluster.owner()
+    cluster.world.strangers.add(IP)
+    cluster.run(4.0)
+    assert conditions(owner)["answered-by-stranger"] == f"{STRANGER.hex(':')}: 10.99.0.1"
+    assert cluster.owner() is owner
+    cluster.world.strangers.clear()
+    cluster.run(11.0)
+    assert "answered-by-stranger" not in conditions(owner)
+
+
+def test_a_members_kernel_that_answers_beside_the_owner_is_told_and_moves_nothing() -> None:
+    cluster = Cluster(4)
+    owner = cluster.owner()
+    assert owner.mesh
+    other = next(node for node in cluster.nodes if node.name not in (owner.name, owner.mesh.known[IP].heir))
+    cluster.world.mute.add(owner.number)
+    cluster.world.kernels.add((other.number, IP))
+    cluster.run(6.0)
+    word = "answered-by-own-kernel-or-other-speaker"
+    assert conditions(owner)[word] == f"{other.mac(0).hex(':')}: 10.99.0.1"
+    assert "self-check-unanswered" not in conditions(owner)
+    cluster.world.mute.clear()
+    cluster.world.kernels.clear()
+    cluster.run(11.0)
+    assert word not in conditions(owner)
+    assert cluster.owner() is owner
+
+
+def test_an_announcer_started_anew_has_what_it_answers_for_checked_again() -> None:
+    cluster = Cluster(3)
+    node = cluster.owner()
+    assert node.mesh
+    remembered = dict(node.mesh.known)
+    cluster.run(6.0)
+    node.end()
+    cluster.run(0.05)
+    node.start(remembered=remembered, resume=True)
+    cluster.world.mute.add(node.number)
+    cluster.run(3.0)
+    assert "self-check-unanswered" in conditions(node)

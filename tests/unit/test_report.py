@@ -67,6 +67,8 @@ CONDITIONS = (
     Finding.STRANGER,
     Finding.CRASH_LOOP,
     Finding.UNHEARD,
+    Finding.PROXY,
+    Finding.BOUND_HERE,
     Finding.SEGMENT_SILENT,
     Finding.HTTP_NOT_SERVED,
 )
@@ -190,6 +192,7 @@ def test_a_member_that_was_just_recorded_is_given_time_and_one_alone_needs_no_li
 def test_what_transport_and_mesh_call_a_condition_is_a_finding() -> None:
     assert {transport.PORT_TAKEN, transport.NOT_LISTENING} <= set(CONDITIONS)
     assert {conditions.OTHER_SPEAKER, conditions.STRANGER, conditions.UNHEARD, conditions.STALLED} <= set(CONDITIONS)
+    assert {conditions.PROXY, conditions.BOUND} <= set(CONDITIONS)
 
 
 @pytest.mark.parametrize("severity", ["error", "warning"])
