@@ -3,6 +3,7 @@
 python -m tests.sim                        what CI runs: 300 fixed seeds, 100 drawn from the commit
 python -m tests.sim --seed N [--trace]     one
 python -m tests.sim --seeds A-B            some
+                    --nodes N              of up to N nodes: 12, and 50 by night; a seed replays with its number alone
 python -m tests.sim --nightly              20,000, up to 50 nodes
 python -m tests.sim --mutants              break the cores, one way at a time: each must be noticed
 """
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from random import Random
 
@@ -27,6 +28,8 @@ FIXED, FRESH, NIGHTLY = range(300), 100, range(20_000)
 MOST, MOST_NIGHTLY = 12, 50
 HUNTED = 60
 """Scenarios in which a mutant must be noticed."""
+TOLD = 500
+"""Scenarios from one line of progress to the next."""
 FINE, BROKEN = 0, 1
 
 
@@ -36,21 +39,27 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one")
     parser.add_argument("--trace", action="store_true", help="with --seed: tell what happens")
     parser.add_argument("--seeds", metavar="A-B", help="run these")
+    parser.add_argument("--nodes", type=int, help="of up to so many nodes")
     parser.add_argument("--nightly", action="store_true", help="run very many, up to 50 nodes")
     parser.add_argument("--mutants", action="store_true", help="show that broken cores are noticed")
     args = parser.parse_args()
     if args.mutants:
         return _mutants()
+    most = args.nodes or (MOST_NIGHTLY if args.nightly else MOST)
     if args.trace:
-        for line in trace(draw(args.seed)):
+        for line in trace(draw(args.seed, most)):
             print(line)
         return FINE
+    return _report(_seeds(args), most)
+
+
+def _seeds(args: argparse.Namespace) -> Sequence[int]:
     if args.seed is not None:
-        return _report([args.seed], MOST)
+        return [args.seed]
     if args.seeds:
         first, _, last = args.seeds.partition("-")
-        return _report(range(int(first), int(last) + 1), MOST)
-    return _report(NIGHTLY, MOST_NIGHTLY) if args.nightly else _report([*FIXED, *_fresh()], MOST)
+        return range(int(first), int(last) + 1)
+    return NIGHTLY if args.nightly else [*FIXED, *_fresh()]
 
 
 def _fresh() -> list[int]:
@@ -62,11 +71,11 @@ def _fresh() -> list[int]:
     return found
 
 
-def _report(seeds: Iterable[int], most: int) -> int:
+def _report(seeds: Sequence[int], most: int) -> int:
     """Run them on all processors; tell what was run, and the first that broke a promise, as short as it gets."""
     began = time.monotonic()
     with multiprocessing.Pool(os.cpu_count()) as pool:
-        results = list(pool.imap_unordered(partial(play_seed, most=most), seeds, chunksize=2))
+        results = list(_followed(pool.imap_unordered(partial(play_seed, most=most), seeds, chunksize=2), len(seeds)))
     faults: Counter[str] = Counter()
     for result in results:
         faults.update(result.faults)
@@ -75,17 +84,26 @@ def _report(seeds: Iterable[int], most: int) -> int:
     print("faults: " + ", ".join(f"{kind} {count}" for kind, count in sorted(faults.items())))
     print(f"{time.monotonic() - began:.0f} s")
     broken = sorted((each for each in results if each.broken), key=lambda each: each.seed)
-    for result in broken:
-        print(f"seed {result.seed}: {result.broken}", file=sys.stderr)
     if broken:
         _explain(broken[0], most)
     return BROKEN if broken else FINE
 
 
+def _followed(results: Iterable[Result], of: int) -> Iterator[Result]:
+    """The same, and a line for each broken one and for each few hundred, as they come."""
+    for count, result in enumerate(results, 1):
+        if result.broken:
+            print(f"seed {result.seed}: {result.broken}", file=sys.stderr, flush=True)
+        if count % TOLD == 0 and count < of:
+            print(f"{count} of {of}", file=sys.stderr, flush=True)
+        yield result
+
+
 def _explain(result: Result, most: int) -> None:
     for line in trace(shrunk(draw(result.seed, most))):
         print(line, file=sys.stderr)
-    print(f"again: python -m tests.sim --seed {result.seed} --trace", file=sys.stderr)
+    nodes = f" --nodes {most}" if most != MOST else ""
+    print(f"again: python -m tests.sim --seed {result.seed}{nodes} --trace", file=sys.stderr)
 
 
 def _mutants() -> int:
