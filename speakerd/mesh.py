@@ -241,7 +241,7 @@ class Mesh:
         self._members.now = now
         self._segments.heard(ip, mac, now)
         found = self._told(self.owner.heard(ip, mac, now), now)
-        if asker := self._errands.heard(ip, now):
+        if asker := self._errands.heard(ip, mac, now):
             found += self._told([Tell(asker, Heard(ip, mac))], now)
         return self._done(found, now)
 
@@ -397,8 +397,10 @@ class Mesh:
         return [Announce(ip) for ip in self.mine] if self._gossip.compared(name) else []
 
     def _pull_all(self, now: float) -> list[Effect]:
-        body = message.encode(Pull(EVERYTHING))
-        posts = [self.detector.post(name, Kind.PULL, body, now, both=True) for name in self.detector.living()]
+        """Ask for all claims those that watch this node: everybody, but in a large cluster."""
+        body, living = message.encode(Pull(EVERYTHING)), self.detector.living()
+        asked = [name for name in sorted(self.detector.observers()) if name in living]
+        posts = [self.detector.post(name, Kind.PULL, body, now, both=True) for name in asked]
         return [post for some in posts for post in some]
 
     def _end_silence(self, now: float) -> None:
@@ -407,7 +409,7 @@ class Mesh:
             self.owner.may_claim, self.owner.rivals.yields = True, False
             if self.myself.phase is Phase.STARTING:
                 self.myself.phase = Phase.RUNNING
-                self.detector.beat_soon(now)
+                self.detector.running(now)
             self.owner.holdings.resume(now)
             self._calm.stir_all(now)
         if self._hold.opened(now):

@@ -18,6 +18,8 @@ from speakerd.model import Member, MembershipSettings
 
 VOTING = 3
 """Intervals for which a vote counts, and is repeated."""
+LATER = 0.5
+"""Intervals by which a heartbeat must be later than another, to be none of the same instant sent to someone else."""
 NONCE_AGAIN = 0.5
 """Intervals until an unknown life is asked again to prove itself."""
 REFUSED_FOR = 10.0
@@ -59,7 +61,7 @@ class Detector:
             found += self._turn_to(self.peers.pop(name), State.DEAD, now, proven=True)
         for name in sorted(names - self.peers.keys()):
             self.peers[name] = Peer(name, settings.interval, settings.misses, now)
-            self._voice.look_for(name)
+            self._voice.greet(name)
             self._beat_at = now
         for peer in self.peers.values():
             peer.pace(settings.interval, settings.misses)
@@ -77,8 +79,9 @@ class Detector:
             peer.count_anew(now)
         self._beat_at = now
 
-    def beat_soon(self, now: float) -> None:
-        """Let the next heartbeat go at once: what it says has changed."""
+    def running(self, now: float) -> None:
+        """This node has started: let heartbeats go to all at once."""
+        self._voice.running()
         self._beat_at = now
 
     def here(self, name: str) -> bool:
@@ -190,10 +193,12 @@ class Detector:
         peer.nonces.clear()
         peer.live_anew(envelope.boot, now)
         peer.hear(envelope, now)
+        self._voice.heard(peer)
         return [*found, *self._turn_to(peer, State.STARTING, now), *self._voice.beats_to(peer, now)]
 
     def _heard(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
         ahead = peer.hear(envelope, now)
+        self._voice.heard(peer)
         found: list[Effect] = [Suspended(ahead)] if ahead > AHEAD * self.interval else []
         found += self._back(peer, now)
         match envelope.kind:
@@ -221,8 +226,10 @@ class Detector:
 
     def _told(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
         beat = heartbeat.decode(envelope.body, Heartbeat)
-        peer.tell(beat)
+        news = peer.tell(beat, envelope.sequence)
         peer.note_ways(self._me, now)
+        if not news:
+            return []
         if beat.echo and envelope.received:
             peer.round_trip = max(0, envelope.received - beat.echo - beat.echo_age) / 1e6
         found = self._turn_to(peer, PHASES[beat.phase], now)
@@ -251,7 +258,7 @@ class Detector:
         peer = self.peers.get(vote.suspect)
         if peer is None or peer.boot != vote.boot or peer.state not in HERE:
             return []
-        if peer.well(now) and peer.sequence > vote.sequence:
+        if peer.well(now) and _later(peer, peer.sequence, vote.sequence):
             return list(self._refute(voter.name, peer, now))
         peer.votes[voter.name] = now
         found: list[Effect] = [Missed(peer.name)]
@@ -262,7 +269,7 @@ class Detector:
         if said.name == self._me and said.boot != self._boot:
             return [TwoBoots(self._me)]
         peer = self.peers.get(said.name)
-        if peer is None or peer.boot != said.boot or said.sequence <= peer.sequence:
+        if peer is None or peer.boot != said.boot or not _later(peer, said.sequence, peer.sequence):
             return []
         peer.sequence = said.sequence
         peer.count_anew(now)
@@ -344,6 +351,8 @@ class Detector:
         peer.since = now
         if state in HERE and peer.name in self.peers:
             self._living[peer.name] = None
+            if before is State.DEAD:
+                self._voice.came_back(now)
         else:
             self._living.pop(peer.name, None)
         if state is State.DEAD:
@@ -362,6 +371,11 @@ class Detector:
         for name in watching - self._watching:
             self.peers[name].count_anew(now)
         self._watching = watching
+
+
+def _later(peer: Peer, sequence: int, other: int) -> bool:
+    """Whether the first was sent at least one heartbeat after the other; what one instant brings has many sequences."""
+    return sequence - other > LATER * peer.interval * 1e6
 
 
 def _back(envelope: Envelope, kind: Kind, body: bytes) -> Post:

@@ -99,8 +99,8 @@ def member_id(name: str) -> bytes:
 
 
 def ids(names: Iterable[str]) -> bytes:
-    """A list of members, as long as one may be."""
-    return b"".join(member_id(name) for name in islice(names, MOST_NAMES))
+    """A list of members, the first ones if they are too many; the same for the same members in any order."""
+    return b"".join(sorted(member_id(name) for name in islice(names, MOST_NAMES)))
 
 
 def listed(found: bytes) -> frozenset[bytes]:

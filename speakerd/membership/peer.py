@@ -5,11 +5,15 @@ from enum import StrEnum
 
 from speakerd.membership.envelope import Carrier, Envelope
 from speakerd.membership.heartbeat import Heartbeat, Phase, listed, member_id
+from speakerd.membership.offset import Offset
+from speakerd.membership.window import Window
 
 LATE = 0.2
 """Intervals beyond the n-th at which the n-th heartbeat counts as missed: what queues and schedulers may take."""
 FRAMES_EVERY = 4
 """While UDP works, frames go with every fourth heartbeat."""
+STEADY = 4
+"""Intervals between two messages from which on they say nothing of clocks."""
 STALL = 10.0
 """Seconds within which the same life back from the dead was stalled, not gone."""
 STALLS, STALLS_WITHIN, SLOWER_FOR = 2, 600.0, 1800.0
@@ -50,8 +54,9 @@ class Peer:
         self.watched_since = now
         self.sequence = 0
         self.sequence_at = now
-        self.received = 0
-        self.sequences: dict[tuple[Carrier, int], int] = {}
+        self._offset = Offset()
+        self._windows: dict[tuple[Carrier, int], Window] = {}
+        self._beat_sequence = 0
         self.heard_udp = 0.0
         self.heard_frames: dict[int, float] = {}
         self.worked_udp = self.worked_frames = now
@@ -101,18 +106,20 @@ class Peer:
 
     def is_new(self, envelope: Envelope) -> bool:
         """Whether the message is none that was heard before, of the life that is known."""
-        return envelope.sequence > self.sequences.get((envelope.carrier, envelope.index), 0)
+        window = self._windows.get((envelope.carrier, envelope.index))
+        return window is None or window.is_new(envelope.sequence)
 
     def hear(self, envelope: Envelope, now: float) -> float:
-        """Note a message of the life that is known; by how many seconds its clock went further than ours since then."""
+        """Note a message of the life that is known; for how many seconds our clock stood still, as far as it shows."""
         way = (envelope.carrier, envelope.index)
-        if way in self.sequences or len(self.sequences) < MOST_INTERFACES:
-            self.sequences[way] = envelope.sequence
+        if way in self._windows or len(self._windows) < MOST_INTERFACES:
+            self._windows.setdefault(way, Window()).add(envelope.sequence)
         ahead = 0
         if envelope.sequence > self.sequence:
-            if self.received:
-                ahead = (envelope.sequence - self.sequence) - (envelope.received - self.received)
-            self.sequence, self.sequence_at, self.received = envelope.sequence, now, envelope.received
+            if envelope.received:
+                steady = int(STEADY * self.interval * 1e6)
+                ahead = self._offset.ahead(envelope.sequence, envelope.received, steady)
+            self.sequence, self.sequence_at = envelope.sequence, now
         self.heard = now
         self.missed = False
         if envelope.carrier is Carrier.UDP:
@@ -121,13 +128,17 @@ class Peer:
             self.heard_frames[envelope.index] = now
         return ahead / 1e6
 
-    def tell(self, beat: Heartbeat) -> None:
-        """Take what its heartbeat says."""
+    def tell(self, beat: Heartbeat, sequence: int) -> bool:
+        """Take what its heartbeat says, unless a newer one said it already."""
+        if sequence < self._beat_sequence:
+            return False
+        self._beat_sequence = sequence
         before, self.beat = self.beat, beat
         if before is None or before.interval != beat.interval:
             self._keep_pace()
         if before is None or (before.udp, before.frames) != (beat.udp, beat.frames):
             self.udp, self.frames = listed(beat.udp), listed(beat.frames)
+        return True
 
     def note_ways(self, me: str, now: float) -> None:
         """Remember which carriers work both ways now."""
@@ -141,8 +152,9 @@ class Peer:
         if self.boot:
             self.older = frozenset({*list(self.older)[:7], self.boot})
         self.boot = boot
-        self.sequence, self.sequence_at, self.received = 0, now, 0
-        self.sequences.clear()
+        self.sequence, self.sequence_at, self._offset = 0, now, Offset()
+        self._beat_sequence = 0
+        self._windows.clear()
         self.heard_frames.clear()
         self.votes.clear()
         self.heard_udp = 0.0

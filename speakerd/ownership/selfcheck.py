@@ -35,13 +35,17 @@ SLICE = 64
 
 
 class Check(Struct):
-    """`asker` asks until then, for the `tries`-th time since `began`; `mac`: of another member, who answered it."""
+    """`asker` asks until then, for the `tries`-th time since `began`.
+
+    `well`: it heard our own answer; `mac`: of another member, who answered it.
+    """
 
     asker: str
     began: float
     until: float
     tries: int
     mac: bytes = b""
+    well: bool = False
 
 
 class Lane:
@@ -170,7 +174,7 @@ class SelfCheck:
 
     def _ask(self, ip: bytes, check: Check, now: float) -> list[Effect]:
         check.until = now + self._patience
-        check.mac = b""
+        check.mac, check.well = b"", False
         self._checks[ip] = check
         return [Tell(check.asker, Ask((ip,)))]
 
@@ -192,17 +196,20 @@ class SelfCheck:
         check = self._checks.get(ip)
         if check is None or check.asker != by:
             return []
-        if self._circle.who(mac) and mac not in self._holdings.place.macs:
+        if mac in self._holdings.place.macs:
+            check.well = True
+            return []
+        if self._circle.who(mac):
             check.mac = mac
             return []
         del self._checks[ip]
-        if mac in self._holdings.place.macs:
-            self._well(ip)
-            return []
         return self._answered_by(ip, mac, now)
 
     def _over(self, ip: bytes, check: Check, now: float) -> list[Effect]:
-        """Our own answer was not heard in time."""
+        """All that answered in time is known."""
+        if check.well and not check.mac:
+            self._well(ip)
+            return []
         if self._moving(ip) or not self._meets(check.asker, ip, check.began):
             self._put_off(ip, now)
             return []

@@ -81,6 +81,7 @@ class Takeover:
     def died(self, name: str, now: float, *, silent: float, proven: bool) -> None:
         """A member is dead."""
         self._died[name] = Death(now, silent, proven)
+        self._born.pop(name, None)
         self._holdings.look(self._holdings.table.owned.get(name, ()), now)
 
     def appeared(self, name: str, now: float) -> None:
@@ -144,24 +145,24 @@ class Takeover:
     def _free(self, ip: bytes, stake: Stake, now: float) -> Free | None:
         """On what ground a VIP is free; None where a live owner holds it."""
         claim, me = self._holdings.table.get(ip), self._holdings.me
+        seen = self._free_since.setdefault(ip, now)
         if claim is None or not claim.owner:
-            return self._nobodys(ip, stake, claim, now)
+            return self._nobodys(stake, claim, seen)
         name = claim.owner
         if name != me and self._circle.here(name):
             if self._circle.boot(name) == claim.boot:
                 return None
-            return Free(max(self._born.get(name, now), claim.since), "owner-dead", claim.heir)
+            return Free(max(self._born.get(name, now), claim.since, seen), "owner-dead", claim.heir)
         if name != me and (death := self._died.get(name)):
-            return Free(max(death.at, claim.since), "owner-dead", claim.heir, "" if death.proven else name)
-        since = self._free_since.setdefault(ip, now)
-        return Free(since, "restored", name, wait=self._awaited(name))
+            since = max(death.at, claim.since, seen)
+            return Free(since, "owner-dead", claim.heir, "" if death.proven else name)
+        return Free(seen, "restored", name, wait=self._awaited(name))
 
-    def _nobodys(self, ip: bytes, stake: Stake, claim: Claim | None, now: float) -> Free:
+    def _nobodys(self, stake: Stake, claim: Claim | None, since: float) -> Free:
         """Nobody claims it; one that was withdrawn after a contest is its winner's for a while.
 
         One that its owner saw wanted no more is left alone by who may not have seen that yet.
         """
-        since = self._free_since.setdefault(ip, now)
         if claim and (claim.previous or not self._holdings.newly_wanted(claim)):
             left = 0.0 if claim.previous else STALE
             return Free(since + left + WINNER * self._interval * (claim.cause == "contest-lost"), claim.cause)

@@ -1,6 +1,7 @@
 """Whole nodes in conversation, in simulated time: who takes a VIP when, who keeps it, who is silent."""
 
 from collections.abc import Collection
+from itertools import product
 
 import pytest
 from msgspec.structs import replace
@@ -258,6 +259,28 @@ def test_a_lan_cut_in_two_has_an_owner_in_each_part_and_the_larger_parts_after_i
     cluster.cut(alone, 1, -1)
     cluster.run(0.5)
     assert cluster.owner() is not alone
+
+
+def strangers(cluster: Cluster) -> list[tuple[str, str]]:
+    """Members that one does not know to live."""
+    nodes = [node for node in cluster.nodes if node.mesh]
+    return [(a.name, b.name) for a in nodes for b in nodes if a is not b and state(a, b) is not State.ALIVE]
+
+
+def test_members_of_a_large_cluster_know_each_other_once_they_have_started() -> None:
+    assert strangers(Cluster(24)) == []
+
+
+def test_members_of_a_large_cluster_know_each_other_again_right_after_a_cut_has_healed() -> None:
+    cluster = Cluster(16)
+    part = cluster.nodes[:8]
+    for by in (1, -1):
+        for a, b in product(part, cluster.nodes[8:]):
+            for carrier, (one, other) in product((0, 1), ((a, b), (b, a))):
+                cluster.world.blocked[one.number, other.number, carrier] += by
+        cluster.run(2.0)
+        assert bool(strangers(cluster)) == (by == 1)
+    assert len(cluster.answering()) == 1
 
 
 def test_a_lan_cut_in_two_right_after_the_start_keeps_the_larger_parts_owner() -> None:

@@ -1,4 +1,4 @@
-"""Who observes whom: the few next on the ring, and asked from either end the answer is the same."""
+"""Who observes whom: the few nearest on the ring, and asked from either end the answer is the same."""
 
 import pytest
 
@@ -21,3 +21,9 @@ def test_each_has_as_many_observers_as_there_are_others_up_to_the_most(living: i
     ring = Ring(NAMES[:living])
     assert all(len(ring.observers(name)) == min(OBSERVERS, living - 1) for name in NAMES[:living])
     assert not any(name in ring.observers(name) for name in NAMES)
+
+
+@pytest.mark.parametrize("living", range(2, 2 * OBSERVERS))
+def test_whom_a_living_member_observes_observes_it(living: int) -> None:
+    ring = Ring(NAMES[:living])
+    assert all(name in ring.observers(other) for name in NAMES[:living] for other in ring.observers(name))

@@ -132,7 +132,7 @@ def test_one_answer_of_a_stranger_is_told_until_ours_is_heard_again() -> None:
     assert owner.times(FIRST) == [FIRST]
     assert owner.check.foreign == {IP: STRANGERS}
     owner.others.speaks = OURS
-    owner.run(SECOND)
+    owner.run(SECOND + PATIENCE)
     assert owner.check.foreign == {}
 
 
