@@ -13,6 +13,8 @@ CALM = 4.0
 """Simulated seconds after the last fault: by then everybody must agree."""
 MISPLACED = 0.2
 """Share of scenarios with a node whose segment is dead with carrier up."""
+SMALL, LARGE = 12, 0.15
+"""Nodes of a cluster that is not large; the share of large ones among those of six and more, where they are allowed."""
 PRESETS = ((0.075, 2, 3), (0.25, 3, 4), (1.0, 4, 6))
 
 
@@ -41,7 +43,7 @@ class Scenario(Struct, frozen=True):
 def draw(seed: int, most: int = 12) -> Scenario:
     """The scenario of `seed`, with up to `most` nodes."""
     random = Random(seed)
-    nodes = random.randint(2, 5) if random.random() < 0.9 else random.randint(6, max(6, most))
+    nodes = random.randint(2, 5) if random.random() < 0.9 else _more(random, most)
     preset = random.choices(PRESETS, (8, 1, 1))[0]
     scale = preset[0] / PRESETS[0][0]
     stretch = min(scale, 4.0)
@@ -65,6 +67,12 @@ def draw(seed: int, most: int = 12) -> Scenario:
         seconds=max(20.0, last + CALM * stretch + 1.0),
         faults=found,
     )
+
+
+def _more(random: Random, most: int) -> int:
+    if most > SMALL and random.random() < LARGE:
+        return random.randint(SMALL + 1, most)
+    return random.randint(6, max(6, min(most, SMALL)))
 
 
 def _vip(random: Random, nodes: int) -> VipPlan:
