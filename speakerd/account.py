@@ -10,9 +10,9 @@ from msgspec import Struct
 from speakerd import __version__, diagnosis, report
 from speakerd.findings import Finding
 from speakerd.kube.cluster import Cluster
-from speakerd.metrics import Seen, Tally
 from speakerd.model import Node, Observed, Plan, Problem, Snapshot
 from speakerd.settings import Settings
+from speakerd.tally import Seen, Tally
 
 
 class State(Struct, frozen=True):

@@ -25,9 +25,9 @@ from speakerd.engine import boot_time
 from speakerd.httpd import Httpd, Page
 from speakerd.kube.cluster import Cluster
 from speakerd.link import Ends, Head, LinkFull, Shard, SightReader, WantedWriter
-from speakerd.metrics import CONTENT_TYPE, Tally, collect, exposition
 from speakerd.model import Key, Member, Plan, Problem, Record, Snapshot
 from speakerd.settings import Settings
+from speakerd.tally import Tally
 
 log = structlog.get_logger()
 
@@ -326,8 +326,10 @@ class Controller:
         )
 
     async def _metrics(self) -> Page:
+        from speakerd import metrics  # noqa: PLC0415  its library is large, and few controllers are scraped
+
         await self._count()
-        return Page(exposition(collect(account.seen(self._state()))), content_type=CONTENT_TYPE)
+        return Page(metrics.exposition(account.seen(self._state())), content_type=metrics.CONTENT_TYPE)
 
     async def _healthz(self) -> Page:
         """Whether both processes turn: this one does."""

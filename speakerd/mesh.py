@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from speakerd import conditions
 from speakerd.chronicle import Chronicle
+from speakerd.company import Company
 from speakerd.errands import Errands
 from speakerd.gossip import Gossip
 from speakerd.hold import Hold
@@ -26,13 +27,10 @@ from speakerd.ownership.calm import Calm
 from speakerd.ownership.effects import Announce, AskWire, Noted, Tell
 from speakerd.ownership.message import Answer, Ask, Claims, Heard, Pull, Question
 from speakerd.ownership.owner import Owner
-from speakerd.ownership.witness import Host
 from speakerd.segments import Segments
 from speakerd.standing import Standing
 from speakerd.wire import DecodeError
 
-PROVEN = 1.0
-"""Seconds before it was alone from which on a host that was heard shows that it hears: then it asked the wire."""
 EVERYTHING = b"\xff" * (message.BUCKETS // 8)
 
 Effect = Post | AskWire | Announce
@@ -67,9 +65,7 @@ class Mesh:
         self._segments = Segments(members, self.owner.holdings)
         self._interfaces: tuple[Interface, ...] = ()
         self._usable: frozenset[int] = frozenset()
-        self._hosts: dict[int, Host] = {}
-        self._alone_since = 0.0
-        self._left_alone = False
+        self._company = Company(members, self.owner.takeover)
         self._chronicle = Chronicle()
         self.left = False
         self._claims_changed = 0
@@ -98,9 +94,8 @@ class Mesh:
 
     @property
     def quiet(self) -> bool:
-        """Whether no gratuitous frame may go out: alone, with hosts on the wire none of which was heard since then."""
-        alone = self._members.alone_now and bool(self._hosts)
-        return alone and self.owner.takeover.proven_at < self._alone_since - PROVEN
+        """Whether no gratuitous frame may go out: who is alone may be deaf."""
+        return self._company.quiet
 
     @property
     def known(self) -> Mapping[bytes, Claim]:
@@ -125,7 +120,7 @@ class Mesh:
     def conditions(self, now: float) -> dict[str, str]:
         """What stands in the way, by the word of its finding, with its detail."""
         found = self._standing.conditions(in_company=bool(self.detector.peers))
-        if self._left_alone:
+        if self._company.left_alone:
             found["alone"] = "hears no other member, or is heard by none"
         found |= conditions.of_links(each.name for each in self._interfaces if each.index in self._segments.silent)
         found |= conditions.of_members(self.detector.peers, now) | conditions.of_owner(self.owner, self._members)
@@ -193,11 +188,9 @@ class Mesh:
         return self._done([*found, *self.owner.wake(now)], now)
 
     def host(self, index: int, ip: bytes, mac: bytes, now: float) -> None:
-        """Somebody who is no member spoke on a segment: who shows later that we hear."""
+        """Somebody spoke on a segment."""
         self._members.now = now
-        if not self._members.who(mac):
-            self._hosts[index] = Host(index, ip, mac)
-            self.owner.takeover.meet(tuple(self._hosts.values()), now)
+        self._company.host(index, ip, mac, now)
 
     def receive(self, envelope: Envelope, now: float) -> list[Effect]:
         """A message from a member; authentic, and to be judged here whether it is new."""
@@ -294,7 +287,7 @@ class Mesh:
         """Give up a segment that is dead to this node; one that lives again is like one whose carrier is back."""
         before = self._segments.silent
         usable = {each.index: each.name for each in self._interfaces if each.usable}
-        found = self._told(self._segments.look(usable, self._hosts, now), now)
+        found = self._told(self._segments.look(usable, self._company.hosts, now), now)
         if self._segments.silent == before:
             return found
         for each in self._interfaces:
@@ -307,12 +300,8 @@ class Mesh:
     def _done(self, found: Iterable[Effect | Tell | Noted], now: float) -> list[Effect]:
         """Bring what heartbeats tell up to date; `found` as what leaves."""
         self.myself.digest = self.owner.holdings.table.digest
-        alone = self.detector.alone(now)
-        if alone != self._members.alone_now:
-            self._members.alone_now, self._alone_since = alone, now
-        if self._left_alone != (alone and self.myself.phase is not Phase.STARTING):
-            self._left_alone = not self._left_alone
-            self._note("node.alone" if self._left_alone else "node.in-company", self._members.me)
+        if word := self._company.look(now, starting=self.myself.phase is Phase.STARTING):
+            self._note(word, self._members.me)
         if self.owner.holdings.changed:
             self.owner.selfcheck.look(self.owner.holdings.changed, now)
             self._calm.touch(self.owner.holdings.changed)

@@ -97,7 +97,14 @@ def test_a_refusal_is_told_by_its_first_word() -> None:
 
 def test_an_endless_request_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
-    assert against_server(path, lambda: raw(path, b"x" * 100_000)) == b""
+
+    def endless() -> bytes:
+        try:
+            return raw(path, b"x" * 100_000)
+        except ConnectionResetError:  # what the kernel says where the other end leaves bytes unread
+            return b""
+
+    assert against_server(path, endless) == b""
 
 
 def test_without_an_agent_the_reason_is_told(tmp_path: Path) -> None:

@@ -29,8 +29,20 @@ STOREYS = (
     }
     | {"kube.meshkeys"},
     {"control", "decide", "diagnosis", "engine", "host", "kube", "kinds", "layer2", "link", "members", "mesh", "hold"}
-    | {"account", "bell", "chronicle", "conditions", "diary", "errands", "events", "explain", "gossip", "httpd"}
-    | {"membership.transport", "metrics", "segments", "standing"}
+    | {
+        "account",
+        "bell",
+        "chronicle",
+        "company",
+        "conditions",
+        "diary",
+        "errands",
+        "events",
+        "explain",
+        "gossip",
+        "httpd",
+    }
+    | {"membership.transport", "metrics", "segments", "standing", "tally"}
     | {"packet", "privileges", "prospects", "report", "sd_notify"},
     {"announcer", "controller"},
     {"supervisor"},
@@ -39,9 +51,9 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator chronicle conditions config decide diagnosis difference errands events explain findings gossip"
-    " hold kinds members membership mesh metrics model occupancy ownership prospects report search segments settings"
-    " snapshot standing status vips wire wish"
+    "advertise allocator chronicle company conditions config decide diagnosis difference errands events explain"
+    " findings gossip hold kinds members membership mesh metrics model occupancy ownership prospects report search"
+    " segments settings snapshot standing status tally vips wire wish"
     " kube.body kube.lease kube.meshkeys kube.objects kube.records"
     " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
@@ -56,7 +68,8 @@ CLOCKS = frozenset({"now", "today", "utcnow"})
 PROTOCOLS = frozenset("bfd bgp layer2 membership ownership".split())
 
 TOO_LARGE = frozenset(
-    "asyncio dpkt.http email http json logging pyroute2.iproute ssl structlog urllib.request yaml".split()
+    "asyncio dpkt.http email http json logging prometheus_client pyroute2.iproute ssl structlog urllib.request"
+    " yaml".split()
 )
 
 
@@ -166,6 +179,11 @@ def loaded(code: str) -> set[str]:
             [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
         ).stdout.split()
     )
+
+
+def test_the_controller_loads_what_scrapers_need_only_when_one_comes() -> None:
+    assert "prometheus_client" not in loaded("import speakerd.controller")
+    assert "prometheus_client" in loaded("import speakerd.metrics")
 
 
 def test_announcer_and_supervisor_load_nothing_large() -> None:
