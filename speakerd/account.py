@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from speakerd import __version__, diagnosis, report
+from speakerd.decision import Plan, Snapshot
+from speakerd.exchange import Observed
 from speakerd.findings import Finding
 from speakerd.kube.cluster import Cluster
-from speakerd.model import Node, Observed, Plan, Problem, Snapshot
+from speakerd.model import Node, Problem
 from speakerd.settings import Settings
 from speakerd.tally import Seen, Tally
 

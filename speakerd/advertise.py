@@ -4,21 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
-from speakerd.model import (
-    IP,
-    NO_NAMES,
-    READY,
-    Advertisement,
-    Candidate,
-    Config,
-    Endpoints,
-    Interface,
-    Member,
-    Node,
-    Reason,
-    Service,
-    Snapshot,
-)
+from speakerd.decision import Snapshot
+from speakerd.exchange import READY, Candidate, Member
+from speakerd.model import IP, NO_NAMES, Advertisement, Config, Endpoints, Interface, Node, Reason, Service
 from speakerd.search import Space
 
 NOWHERE = Endpoints()

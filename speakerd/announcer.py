@@ -15,6 +15,7 @@ from contextlib import suppress
 from speakerd import privileges
 from speakerd.bell import COUNT
 from speakerd.engine import Engine, boot_time
+from speakerd.exchange import Counters, Facts, Layer2Settings, Observed
 from speakerd.host import Host
 from speakerd.layer2.part import Layer2
 from speakerd.layer2.responder import Spoken
@@ -22,7 +23,7 @@ from speakerd.link import Ends, Head, SightReader, SightWriter, WantedReader
 from speakerd.membership.envelope import Envelope, Post
 from speakerd.membership.transport import Mail
 from speakerd.mesh import Effect, Mesh
-from speakerd.model import Counters, Facts, Interface, Layer2Settings, Observed
+from speakerd.model import Interface
 from speakerd.ownership.effects import Announce, AskWire
 
 BEAT = 5.0

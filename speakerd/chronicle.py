@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from speakerd.model import Happening
+from speakerd.exchange import Happening
 
 KEPT = 64
 """The controller looks ten times a second."""

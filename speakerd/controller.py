@@ -20,12 +20,14 @@ from speakerd.bell import COUNT
 from speakerd.config.sources import Sources, Stamp
 from speakerd.control import Refusal, Request, serve
 from speakerd.decide import Memo, decide
+from speakerd.decision import Plan, Snapshot
 from speakerd.diary import Diary
 from speakerd.engine import boot_time
+from speakerd.exchange import Key, Member
 from speakerd.httpd import Httpd, Page
 from speakerd.kube.cluster import Cluster
 from speakerd.link import Ends, Head, LinkFull, Shard, SightReader, WantedWriter
-from speakerd.model import Key, Member, Plan, Problem, Record, Snapshot
+from speakerd.model import Problem, Record
 from speakerd.settings import Settings
 from speakerd.tally import Tally
 

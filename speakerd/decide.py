@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from speakerd.allocator import Book, assign
+from speakerd.decision import Plan, Snapshot
 from speakerd.difference import Difference, Draft, difference
-from speakerd.model import Assignment, Member, Plan, Service, ServiceRef, Snapshot, Wanted
+from speakerd.exchange import Member, Wanted
+from speakerd.model import Assignment, Service, ServiceRef
 from speakerd.occupancy import Ledger
 from speakerd.status import Statuses
 from speakerd.vips import Vips

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from speakerd.model import Claim, Happening, Interface, Observed, unpacked
+from speakerd.exchange import Claim, Happening, Observed
+from speakerd.model import Interface, unpacked
 
 KEPT = 4000
 """Events, about 1 MB: one of three nodes dies, a third of 10,000 VIPs moves, and what came before is still there."""

@@ -8,9 +8,11 @@ from msgspec import Struct, field
 
 from speakerd import advertise, prospects
 from speakerd.config.words import nearest
+from speakerd.decision import Plan, Snapshot
 from speakerd.events import Event, Ring, stamp
+from speakerd.exchange import READY, Candidate, Claim, Counters, Observed, Vip
 from speakerd.findings import TABLE, Finding
-from speakerd.model import IP, READY, Candidate, Claim, Counters, Observed, Plan, Reason, Snapshot, Vip
+from speakerd.model import IP, Reason
 from speakerd.ownership.ranking import ranking
 from speakerd.prospects import UNHEARD, Change, Standing
 

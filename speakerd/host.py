@@ -15,7 +15,8 @@ from typing import Any
 from msgspec import Struct
 
 from speakerd import lean
-from speakerd.model import Interface, Layer2Settings
+from speakerd.exchange import Layer2Settings
+from speakerd.model import Interface
 
 lean.package("pyroute2")
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: E402

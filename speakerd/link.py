@@ -21,13 +21,12 @@ import msgspec
 from msgspec.structs import replace
 
 from speakerd.bell import Bell, Pulse
-from speakerd.model import (
+from speakerd.exchange import (
     Candidate,
     Claim,
     Counters,
     Facts,
     Happening,
-    Interface,
     Key,
     Layer2Settings,
     Member,
@@ -38,6 +37,7 @@ from speakerd.model import (
     Vip,
     Wanted,
 )
+from speakerd.model import Interface
 
 HEADER = Form("=QII")
 ENTRY = Form("=III")

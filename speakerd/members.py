@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
+from speakerd.exchange import MemberSeen
 from speakerd.membership.detector import Detector
 from speakerd.membership.heartbeat import Phase
 from speakerd.membership.peer import HERE, State
-from speakerd.model import MemberSeen
 
 BLOCKED_FOR = 3.0
 """Seconds a carrier does not work until it counts as blocked, not as weather."""

@@ -12,6 +12,7 @@ from speakerd import conditions
 from speakerd.chronicle import Chronicle
 from speakerd.company import Company
 from speakerd.errands import Errands
+from speakerd.exchange import Claim, Happening, Member, MemberSeen, MembershipSettings, Stake
 from speakerd.gossip import Gossip
 from speakerd.hold import Hold
 from speakerd.kinds import BODIES, KINDS
@@ -21,7 +22,7 @@ from speakerd.membership.detector import Detector
 from speakerd.membership.envelope import Carrier, Envelope, Kind, Post
 from speakerd.membership.heartbeat import Phase
 from speakerd.membership.peer import HERE, State
-from speakerd.model import Claim, Happening, Interface, Member, MemberSeen, MembershipSettings, Stake
+from speakerd.model import Interface
 from speakerd.ownership import message
 from speakerd.ownership.calm import Calm
 from speakerd.ownership.effects import Announce, AskWire, Noted, Tell

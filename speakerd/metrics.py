@@ -16,7 +16,9 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 
 from speakerd import model
-from speakerd.model import Config, MemberSeen, Plan, Vip, unpacked
+from speakerd.decision import Plan
+from speakerd.exchange import MemberSeen, Vip
+from speakerd.model import Config, unpacked
 from speakerd.search import Space
 from speakerd.tally import Histogram, Seen
 

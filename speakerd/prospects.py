@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from speakerd.model import READY, Candidate, Claim, Observed, Plan, Vip, unpacked
+from speakerd.decision import Plan
+from speakerd.exchange import READY, Candidate, Claim, Observed, Vip
+from speakerd.model import unpacked
 from speakerd.ownership.calm import CALM
 from speakerd.ownership.heirs import best
 from speakerd.ownership.ranking import ranking

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, field
 
-from speakerd.model import Config, Counters, Interface, MemberSeen, Observed, Plan, Problem, Vip, unpacked
+from speakerd.decision import Plan
+from speakerd.exchange import Counters, MemberSeen, Observed, Vip
+from speakerd.model import Config, Interface, Problem, unpacked
 from speakerd.settings import PRESETS
 
 LIVING = frozenset({"starting", "alive", "suspect"})

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from speakerd.config.resources import IPAddressPoolSpec, L2AdvertisementSpec
-from speakerd.model import Layer2Settings, MembershipSettings
+from speakerd.exchange import Layer2Settings, MembershipSettings
 
 DEFAULT_FILE = "/etc/speakerd.yaml"
 

@@ -11,23 +11,11 @@ from speakerd import settings as settings_
 from speakerd.config import file, selectors
 from speakerd.config.resolve import Labels, node_labels, resolve, service_selectors
 from speakerd.config.resources import LabelSelector, Resources
+from speakerd.decision import Snapshot
 from speakerd.difference import Draft, View, put_or_drop
+from speakerd.exchange import Key, Member
 from speakerd.kube import body, objects
-from speakerd.model import (
-    IP,
-    Config,
-    Endpoints,
-    FamilyPolicy,
-    Key,
-    Member,
-    Node,
-    Reason,
-    Record,
-    Request,
-    Reservation,
-    Service,
-    Snapshot,
-)
+from speakerd.model import IP, Config, Endpoints, FamilyPolicy, Node, Reason, Record, Request, Reservation, Service
 from speakerd.settings import Settings
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from speakerd.model import IP, Assignment, EventWrite, Reason, Service, StatusWrite
+from speakerd.decision import EventWrite, StatusWrite
+from speakerd.model import IP, Assignment, Reason, Service
 from speakerd.wish import named
 
 Notice = tuple[Literal["Normal", "Warning"], str, str]

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from speakerd.decision import Plan
 from speakerd.events import Event
-from speakerd.model import Config, Observed, Plan
+from speakerd.exchange import Observed
+from speakerd.model import Config
 
 FAILOVERS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds; the promise is 0.2, and what takes longer than ten is no failover any more."""

@@ -6,21 +6,10 @@ from msgspec.structs import replace
 
 from speakerd import advertise
 from speakerd.advertise import Announcement, Reach
+from speakerd.decision import Snapshot
 from speakerd.difference import Difference, Draft, difference, put_or_drop
-from speakerd.model import (
-    IP,
-    Candidate,
-    Config,
-    Endpoints,
-    Member,
-    Node,
-    Reason,
-    Record,
-    Service,
-    Snapshot,
-    Vip,
-    packed,
-)
+from speakerd.exchange import Candidate, Member, Vip
+from speakerd.model import IP, Config, Endpoints, Node, Reason, Record, Service, packed
 
 SPARE_SETS = 64
 """Candidate sets out of use that are kept, so that numbers stay what they are while endpoints come and go."""

@@ -10,20 +10,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from speakerd.decision import EventWrite
+from speakerd.exchange import Member
 from speakerd.kube import meshkeys
 from speakerd.kube.lease import NAME as ALLOCATOR
 from speakerd.kube.objects import L2StatusList, Lease, LeaseList, Secret, ServiceL2Status
-from speakerd.model import (
-    IP,
-    Assignment,
-    EventWrite,
-    Member,
-    Node,
-    Record,
-    Reservation,
-    Service,
-    ServiceRef,
-)
+from speakerd.model import IP, Assignment, Node, Record, Reservation, Service, ServiceRef
 
 encode = msgspec.json.encode
 

@@ -15,13 +15,14 @@ from typing import Any
 
 import structlog
 
+from speakerd.exchange import Key, Member
 from speakerd.kube import body, lease, meshkeys, objects, reflector
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
 from speakerd.kube.recorder import Recorder
 from speakerd.kube.reflector import Reflector
 from speakerd.kube.writer import WriteError, Writer
-from speakerd.model import Key, Member, Node, Record
+from speakerd.model import Node, Record
 from speakerd.settings import Settings
 
 log = structlog.get_logger()

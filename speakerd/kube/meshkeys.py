@@ -6,8 +6,8 @@ one stays in use until every member's record says that it knows the new one.
 
 from collections.abc import Iterable
 
+from speakerd.exchange import Key, Member
 from speakerd.membership.keys import key_id
-from speakerd.model import Key, Member
 
 SECRET, ENTRY = "memberlist", "secretkey"
 MATERIAL_BYTES = 32

@@ -13,11 +13,13 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from speakerd.decision import EventWrite, Plan
+from speakerd.exchange import Claim
 from speakerd.kube import body
 from speakerd.kube.client import Client, Response, Unreachable
 from speakerd.kube.records import Due, EventDue, LeaseDue, Records, StatusDue, says
 from speakerd.kube.writer import CONFLICT, CREATED, MERGE_PATCH, NOT_FOUND, OK, PAGE, RETRY, Failure, WriteError
-from speakerd.model import Claim, EventWrite, Node, Plan, Record, Service, unpacked
+from speakerd.model import Node, Record, Service, unpacked
 
 log = structlog.get_logger()
 

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
+from speakerd.decision import Plan
 from speakerd.difference import difference
-from speakerd.model import Assignment, Claim, Plan, Record, Wanted, packed
+from speakerd.exchange import Claim, Wanted
+from speakerd.model import Assignment, Record, packed
 
 MOST_TRANSITIONS = (1 << 31) - 1
 """LeaseSpec.leaseTransitions is an int32."""

@@ -13,19 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 import structlog
 
+from speakerd.decision import EventWrite, Plan, StatusWrite
+from speakerd.exchange import Member
 from speakerd.kube import body, lease, meshkeys
 from speakerd.kube.client import Client, Response, Unreachable
 from speakerd.kube.objects import Lease, LeaseList
-from speakerd.model import (
-    IP,
-    EventWrite,
-    Member,
-    Node,
-    Plan,
-    Reservation,
-    ServiceRef,
-    StatusWrite,
-)
+from speakerd.model import IP, Node, Reservation, ServiceRef
 
 log = structlog.get_logger()
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
+from speakerd.exchange import Counters, Layer2Settings
 from speakerd.layer2.responder import Drop, Responder, Send, Spoken
 from speakerd.layer2.sieve import Sieve
 from speakerd.layer2.transport import ETH_P_ARP, ETH_P_IPV6, Groups, Wire
-from speakerd.model import Counters, Interface, Layer2Settings
+from speakerd.model import Interface
 
 
 class Layer2:

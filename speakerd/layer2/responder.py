@@ -11,9 +11,10 @@ from itertools import chain
 
 from msgspec import Struct
 
+from speakerd.exchange import Counters
 from speakerd.layer2 import arp, ndp
 from speakerd.layer2.schedule import Form, Pair, Schedule
-from speakerd.model import Counters, Interface
+from speakerd.model import Interface
 from speakerd.wire import DecodeError
 
 SPOKEN = 1024

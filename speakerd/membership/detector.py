@@ -7,6 +7,7 @@ clock; counts that stood still with this process begin anew (`gap`).
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
+from speakerd.exchange import Member, MembershipSettings
 from speakerd.membership import heartbeat
 from speakerd.membership.effects import Beat, Changed, Effect, Missed, Suspended, TwoBoots
 from speakerd.membership.envelope import Envelope, Kind, Post
@@ -14,7 +15,6 @@ from speakerd.membership.heartbeat import Fate, Heartbeat, Nonce, Phase, Refutat
 from speakerd.membership.peer import HERE, PHASES, STALL, Peer, State
 from speakerd.membership.ring import Ring
 from speakerd.membership.voice import Self, Voice
-from speakerd.model import Member, MembershipSettings
 
 VOTING = 3
 """Intervals for which a vote counts, and is repeated."""

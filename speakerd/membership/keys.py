@@ -7,7 +7,7 @@ so that the change cuts nobody off.
 import hmac
 from collections.abc import Iterable
 
-from speakerd.model import Key, Member
+from speakerd.exchange import Key, Member
 
 HASH = "sha256"
 HASH_BYTES = 32

@@ -13,13 +13,14 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
+from speakerd.exchange import Key, Member, MembershipSettings
 from speakerd.membership import message
 from speakerd.membership.envelope import Carrier, Envelope, Post
 from speakerd.membership.frame import ETHERTYPE, HEADER_BYTES, encoded, framed, unframed
 from speakerd.membership.keys import Keyring
 from speakerd.membership.message import MOST
 from speakerd.membership.ways import Ways
-from speakerd.model import Interface, Key, Member, MembershipSettings
+from speakerd.model import Interface
 from speakerd.packet import packet_socket
 from speakerd.wire import DecodeError
 

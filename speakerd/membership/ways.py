@@ -6,9 +6,9 @@ What is learned is bounded by the records: of a name without one nothing is kept
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 
+from speakerd.exchange import Member, MembershipSettings
 from speakerd.membership.frame import BROADCAST, is_station
 from speakerd.membership.peer import FRAMES_EVERY
-from speakerd.model import Member, MembershipSettings
 
 FRESH = 3 * FRAMES_EVERY
 """Intervals for which it is believed that a member is where it was heard: frames go with each fourth heartbeat."""

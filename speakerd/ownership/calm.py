@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from speakerd.model import Candidate
+from speakerd.exchange import Candidate
 from speakerd.ownership import heirs, message
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell

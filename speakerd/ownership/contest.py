@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from speakerd.model import Claim
+from speakerd.exchange import Claim
 
 BY_SILENCE = frozenset({"owner-dead", "restored"})
 """Causes by which a node took over because it heard nothing; the other one may have served on unbroken."""

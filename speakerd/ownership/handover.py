@@ -5,7 +5,7 @@ A core. The successor answers before the old owner falls silent, so that no ques
 
 from collections.abc import Iterable
 
-from speakerd.model import READY, Candidate, Claim, Stake
+from speakerd.exchange import READY, Candidate, Claim, Stake
 from speakerd.ownership import heirs, message
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from math import ceil
 
-from speakerd.model import Candidate
+from speakerd.exchange import Candidate
 from speakerd.ownership.ranking import weight
 
 SLACK = 1.25

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from speakerd.model import Claim, Stake
+from speakerd.exchange import Claim, Stake
 from speakerd.ownership.agenda import Agenda
 from speakerd.ownership.table import Table
 

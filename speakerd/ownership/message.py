@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from speakerd.model import Claim
+from speakerd.exchange import Claim
 from speakerd.wire import DecodeError
 
 ROOM = 600

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from speakerd.model import Candidate, Stake
+from speakerd.exchange import Candidate, Stake
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell
 from speakerd.ownership.holdings import Holdings

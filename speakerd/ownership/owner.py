@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct
 
-from speakerd.model import Claim, Stake
+from speakerd.exchange import Claim, Stake
 from speakerd.ownership import message
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 
-from speakerd.model import Candidate, unpacked
+from speakerd.exchange import Candidate
+from speakerd.model import unpacked
 
 REMEMBERED = 1 << 16
 """Weights kept: 300 VIPs x 200 nodes, about 10 MiB at most; a miss costs a microsecond."""

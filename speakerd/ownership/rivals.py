@@ -5,7 +5,7 @@ A core. Gossip may be late or lost, so every rule here ends well when what it te
 
 from collections.abc import Callable, Iterable
 
-from speakerd.model import Claim
+from speakerd.exchange import Claim
 from speakerd.ownership import contest, message
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.contest import Standing

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from zlib import crc32
 
-from speakerd.model import Claim
+from speakerd.exchange import Claim
 from speakerd.ownership.message import BUCKETS
 
 KEPT, TOLD = 600.0, 300.0

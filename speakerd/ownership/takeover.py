@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
-from speakerd.model import Claim, Stake
+from speakerd.exchange import Claim, Stake
 from speakerd.ownership import message, probe
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Noted, Tell, text

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from speakerd.config.resources import IPAddressPool, IPAddressPoolSpec, L2Advertisement, Metadata
 from speakerd.decide import Memo, decide
+from speakerd.decision import Plan
 from speakerd.kube import objects
 from speakerd.kube.objects import Endpoint, EndpointSlice, Labelled, LoadBalancerIngress, LoadBalancerStatus
-from speakerd.model import IP, Plan, Reservation, ServiceRef
+from speakerd.model import IP, Reservation, ServiceRef
 from speakerd.settings import Settings
 from speakerd.snapshot import Memo as Looks
 from speakerd.snapshot import Stores, build

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from speakerd.exchange import Key, Member, MembershipSettings
 from speakerd.membership.envelope import Envelope, Post
 from speakerd.membership.keys import key_id
 from speakerd.membership.transport import Mail
 from speakerd.mesh import Effect, Mesh
-from speakerd.model import Key, Member, MembershipSettings
 from speakerd.settings import PRESETS
 from tests.bench.figures import Options, Outcome, at_most
 

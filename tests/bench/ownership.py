@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from speakerd.model import Candidate, Claim, Stake, Vip
+from speakerd.exchange import Candidate, Claim, Stake, Vip
 from speakerd.ownership import heirs
 from speakerd.ownership.holdings import Place
 from speakerd.ownership.owner import Owner

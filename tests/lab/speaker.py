@@ -19,10 +19,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from speakerd.engine import Engine
+from speakerd.exchange import Layer2Settings
 from speakerd.host import Host
 from speakerd.layer2.part import Layer2
 from speakerd.layer2.responder import Spoken
-from speakerd.model import Interface, Layer2Settings
+from speakerd.model import Interface
 from tests.lab import net
 from tests.lab.net import Lan
 

@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
+from speakerd.exchange import Key, Member, MembershipSettings
 from speakerd.membership.envelope import Carrier, Envelope, Kind, Post
 from speakerd.membership.frame import BROADCAST, ETHERTYPE, framed, unframed
 from speakerd.membership.transport import PORT_TAKEN
-from speakerd.model import Interface, Key, Member, MembershipSettings
+from speakerd.model import Interface
 from tests.lab.net import Host, Lan, inside, tool
 from tests.lab.waiting import eventually
 from tests.unit.membership.boxes import NOW, Box

@@ -6,7 +6,7 @@ from functools import partial, singledispatchmethod
 
 from msgspec.structs import replace
 
-from speakerd.model import Stake
+from speakerd.exchange import Stake
 from tests.sim import faults
 from tests.sim.faults import AnyFault
 from tests.sim.world import GOODBYE, Node, World, address, stakes

@@ -246,10 +246,16 @@ class Promises(Watcher):
             if self._everybody(killed):
                 votes = misses if left >= 2 else misses + 1
                 return (votes + 0.2) * interval + 0.06 * max(1.0, self.scale) + 0.8 * interval * (left >= 3)
-        if settled and lately and all(isinstance(f, faults.Drain | faults.Leave) for f in lately) and len(lately) == 1:
+        if settled and len(lately) == 1 and self._left_to_others(lately[0]):
             return 0.02
         segment = any(isinstance(each, faults.Misplaced) for each in lately)
         return LOOSE * max(1.0, self.scale) + SEGMENT * segment + 11.0 * self._awaited(since)
+
+    def _left_to_others(self, fault: faults.Fault) -> bool:
+        """Whether a node gives away what it has, and another is there."""
+        if not isinstance(fault, faults.Drain | faults.Leave):
+            return False
+        return any(node.runs and node.number != fault.node for node in self.world.nodes)
 
     def _everybody(self, killed: set[int]) -> bool:
         return all(node.runs for node in self.world.nodes if node.number not in killed)

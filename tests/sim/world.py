@@ -7,9 +7,10 @@ from random import Random
 
 from msgspec.structs import replace
 
+from speakerd.exchange import Candidate, Claim, Member, MembershipSettings, Stake, Vip
 from speakerd.membership.envelope import Carrier, Envelope, Post
 from speakerd.mesh import Effect, Mesh
-from speakerd.model import Candidate, Claim, Interface, Member, MembershipSettings, Stake, Vip
+from speakerd.model import Interface
 from speakerd.ownership.effects import Announce, AskWire
 from tests.sim.scenario import Scenario
 

@@ -6,22 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd.advertise import Announcement, Reach, layer2, sharing, united, why
-from speakerd.model import (
-    READY,
-    Advertisement,
-    Candidate,
-    Config,
-    Endpoints,
-    Interface,
-    Member,
-    Node,
-    Pool,
-    Range,
-    Reason,
-    Request,
-    Service,
-    Snapshot,
-)
+from speakerd.decision import Snapshot
+from speakerd.exchange import READY, Candidate, Member
+from speakerd.model import Advertisement, Config, Endpoints, Interface, Node, Pool, Range, Reason, Request, Service
 
 IP1 = ip_address("10.0.0.1")
 SERVICE = Service("ns/web", "uid", "1", "2026-01-01T00:00:00Z", ours=True, ips=(IP1,), pool="p")

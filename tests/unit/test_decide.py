@@ -8,17 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from speakerd.decide import Memo, decide
+from speakerd.decision import Plan, Snapshot
+from speakerd.exchange import Candidate, Key, Member, MembershipSettings
 from speakerd.model import (
     IP,
     Advertisement,
-    Candidate,
     Config,
     Endpoints,
-    Key,
-    Member,
-    MembershipSettings,
     Node,
-    Plan,
     Pool,
     Range,
     Reason,
@@ -27,7 +24,6 @@ from speakerd.model import (
     Reservation,
     Service,
     ServiceRef,
-    Snapshot,
 )
 
 FIRST = int(ip_address("10.0.0.0"))

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from speakerd import events
 from speakerd.events import Event, Ring
-from speakerd.model import Claim, Facts, Happening, Interface, Observed
+from speakerd.exchange import Claim, Facts, Happening, Observed
+from speakerd.model import Interface
 
 VIP = ip_address("10.0.0.1")
 OTHER = ip_address("fd00::1")

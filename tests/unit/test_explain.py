@@ -6,28 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd import decide, explain
+from speakerd.decision import Snapshot
 from speakerd.events import Ring, said
+from speakerd.exchange import Candidate, Claim, Counters, Facts, Member, MemberSeen, Observed
 from speakerd.explain import AddressReport, Explanation, Unknown, View
-from speakerd.model import (
-    IP,
-    Advertisement,
-    Candidate,
-    Claim,
-    Config,
-    Counters,
-    Endpoints,
-    Facts,
-    Interface,
-    Member,
-    MemberSeen,
-    Node,
-    Observed,
-    Pool,
-    Range,
-    Reason,
-    Service,
-    Snapshot,
-)
+from speakerd.model import IP, Advertisement, Config, Endpoints, Interface, Node, Pool, Range, Reason, Service
 from speakerd.ownership.message import CAUSES
 from speakerd.ownership.ranking import ranking
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from speakerd.exchange import Layer2Settings
 from speakerd.host import (
     DEL_LINK,
     GET_ADDRESS,
@@ -17,7 +18,7 @@ from speakerd.host import (
     Message,
     messages,
 )
-from speakerd.model import Interface, Layer2Settings
+from speakerd.model import Interface
 from speakerd.settings import Settings, layer2
 
 MESSAGES = Path(__file__).parents[1] / "data" / "netlink"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.bell import COUNT, NEWS
+from speakerd.exchange import Candidate, Claim, Counters, Facts, Observed, Stake, Vip, Wanted
 from speakerd.link import (
     Board,
     Link,
@@ -17,7 +18,7 @@ from speakerd.link import (
     WantedReader,
     WantedWriter,
 )
-from speakerd.model import Candidate, Claim, Counters, Facts, Interface, Observed, Stake, Vip, Wanted
+from speakerd.model import Interface
 
 A, B, C = Candidate("a"), Candidate("b"), Candidate("c", score=5)
 

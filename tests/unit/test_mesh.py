@@ -6,9 +6,10 @@ from itertools import product
 import pytest
 from msgspec.structs import replace
 
+from speakerd.exchange import READY, Candidate, Member, MembershipSettings, Stake, Vip
 from speakerd.membership.peer import State
 from speakerd.mesh import Mesh
-from speakerd.model import READY, Candidate, Interface, Member, MembershipSettings, Stake, Vip
+from speakerd.model import Interface
 from tests.sim.actions import Actions
 from tests.sim.faults import Misplaced
 from tests.sim.promises import Promises

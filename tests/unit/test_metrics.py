@@ -7,22 +7,11 @@ import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
+from speakerd.decision import Plan
 from speakerd.events import Event
+from speakerd.exchange import Claim, Counters, MemberSeen, Observed, Vip, Wanted
 from speakerd.metrics import exposition
-from speakerd.model import (
-    Advertisement,
-    Assignment,
-    Claim,
-    Config,
-    Counters,
-    MemberSeen,
-    Observed,
-    Plan,
-    Pool,
-    Range,
-    Vip,
-    Wanted,
-)
+from speakerd.model import Advertisement, Assignment, Config, Pool, Range
 from speakerd.tally import Histogram, Seen, Tally
 
 V4, V6 = ip_address("10.0.0.1"), ip_address("fd00::1")

@@ -6,7 +6,8 @@ from ipaddress import ip_address
 import pytest
 
 from speakerd import prospects
-from speakerd.model import READY, Candidate, Claim, Facts, MemberSeen, Observed, Plan, Vip, Wanted
+from speakerd.decision import Plan
+from speakerd.exchange import READY, Candidate, Claim, Facts, MemberSeen, Observed, Vip, Wanted
 from speakerd.ownership.ranking import ranking
 from speakerd.prospects import Change, Progress, Standing
 

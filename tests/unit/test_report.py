@@ -5,23 +5,11 @@ from ipaddress import ip_address
 import pytest
 
 from speakerd import conditions, diagnosis, report
+from speakerd.decision import Plan
+from speakerd.exchange import Candidate, Claim, Facts, MemberSeen, Observed, Vip, Wanted
 from speakerd.findings import Finding
 from speakerd.membership import transport
-from speakerd.model import (
-    IP,
-    Assignment,
-    Candidate,
-    Claim,
-    Facts,
-    Interface,
-    MemberSeen,
-    Observed,
-    Plan,
-    Problem,
-    Reason,
-    Vip,
-    Wanted,
-)
+from speakerd.model import IP, Assignment, Interface, Problem, Reason
 from speakerd.report import (
     ApiReport,
     ConfigurationReport,

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from speakerd.model import Layer2Settings
+from speakerd.exchange import Layer2Settings
 from speakerd.settings import EXCLUDED, FilePool, Layer2, Membership, Settings, layer2, membership
 
 

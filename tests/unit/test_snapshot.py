@@ -15,6 +15,8 @@ from speakerd.config.resources import (
     LabelSelector,
     Metadata,
 )
+from speakerd.decision import Snapshot
+from speakerd.exchange import Member
 from speakerd.kube import objects
 from speakerd.kube.objects import (
     Endpoint,
@@ -29,7 +31,7 @@ from speakerd.kube.objects import (
     ServiceSpec,
     ServiceStatus,
 )
-from speakerd.model import Endpoints, FamilyPolicy, Member, Node, Reason, Request, Service, Snapshot
+from speakerd.model import Endpoints, FamilyPolicy, Node, Reason, Request, Service
 from speakerd.settings import Settings
 from speakerd.snapshot import Memo, Stores, build, endpoint_slice, node, request, service
 

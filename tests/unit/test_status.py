@@ -6,7 +6,8 @@ from ipaddress import ip_address
 import pytest
 from msgspec.structs import replace
 
-from speakerd.model import IP, Assignment, EventWrite, Reason, Request, Service, StatusWrite
+from speakerd.decision import EventWrite, StatusWrite
+from speakerd.model import IP, Assignment, Reason, Request, Service
 from speakerd.status import Statuses, notices, write
 
 

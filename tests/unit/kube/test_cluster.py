@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from speakerd.config.resources import Metadata
+from speakerd.exchange import Key
 from speakerd.kube import body
 from speakerd.kube.client import Response
 from speakerd.kube.cluster import KEY_FILE, SECRET, Cluster
 from speakerd.kube.objects import Lease, Secret
 from speakerd.membership.keys import key_id
-from speakerd.model import Key
 from speakerd.settings import Membership, Settings
 
 OLD, NEW = Key(key_id(b"old"), b"old"), Key(key_id(b"new"), b"new")

@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from speakerd.config.resources import Metadata
+from speakerd.exchange import Key, Member
 from speakerd.kube import body
 from speakerd.kube.meshkeys import PATIENCE, MeshKeys
 from speakerd.kube.objects import Lease, Secret
 from speakerd.membership.keys import key_id
-from speakerd.model import Key, Member, Node
+from speakerd.model import Node
 
 OLD, NEW, LATER = b"old", b"new\n", bytes(range(200))
 

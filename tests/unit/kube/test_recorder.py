@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from speakerd.decision import Plan
+from speakerd.exchange import Claim, Vip, Wanted
 from speakerd.kube import body, recorder
 from speakerd.kube.client import Unreachable
 from speakerd.kube.recorder import Recorder
-from speakerd.model import Assignment, Claim, Node, Plan, Service, ServiceRef, Vip, Wanted
+from speakerd.model import Assignment, Node, Service, ServiceRef
 from tests.embedded.kinds import crd
 from tests.unit.kube.served import LEASES, News, Served, served
 

@@ -4,8 +4,10 @@ from ipaddress import ip_address
 
 from msgspec.structs import replace
 
+from speakerd.decision import Plan
+from speakerd.exchange import Claim, Vip, Wanted
 from speakerd.kube.records import FIRST, MOST_TRANSITIONS, Due, EventDue, LeaseDue, Records, StatusDue
-from speakerd.model import Assignment, Claim, Plan, Record, Vip, Wanted
+from speakerd.model import Assignment, Record
 
 V1, V2, V6 = (ip_address(text) for text in ("10.0.0.1", "10.0.0.2", "fd00::1"))
 R1, R2, R6 = V1.packed, V2.packed, V6.packed

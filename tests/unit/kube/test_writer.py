@@ -10,11 +10,13 @@ import msgspec
 import pytest
 
 from speakerd.config.resources import Metadata
+from speakerd.decision import EventWrite, Plan, StatusWrite
+from speakerd.exchange import Wanted
 from speakerd.kube import body
 from speakerd.kube.client import Client, Response, Unreachable, Withheld
 from speakerd.kube.objects import Lease
 from speakerd.kube.writer import Writer
-from speakerd.model import IP, Assignment, EventWrite, Plan, Reservation, Service, ServiceRef, StatusWrite, Wanted
+from speakerd.model import IP, Assignment, Reservation, Service, ServiceRef
 
 ONE: IP = ip_address("10.0.0.1")
 TWO: IP = ip_address("fd00::1")

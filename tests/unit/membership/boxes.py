@@ -4,9 +4,9 @@ import select
 import socket
 from collections.abc import Callable
 
+from speakerd.exchange import Key, Member, MembershipSettings
 from speakerd.membership.envelope import Carrier, Envelope, Kind, Post
 from speakerd.membership.transport import Mail, boot_time
-from speakerd.model import Key, Member, MembershipSettings
 from tests.unit.membership.mesh_keys import NEW
 
 NOW = 1000.0

@@ -1,7 +1,7 @@
 """Keys and records for tests: the secrets and what members report of them."""
 
+from speakerd.exchange import Key, Member
 from speakerd.membership.keys import key_id
-from speakerd.model import Key, Member
 
 OLD, NEW = (Key(key_id(material), material) for material in (b"the first secret\n", b"the second secret"))
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from speakerd.exchange import Key, Member
 from speakerd.membership.keys import Keyring, Signer, expand, extract, key_id
-from speakerd.model import Key, Member
 from tests.unit.membership.mesh_keys import NEW, OLD, member
 
 DATA = b"what is signed"

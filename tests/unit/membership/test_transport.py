@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from speakerd.exchange import Key, MembershipSettings
 from speakerd.membership import message
 from speakerd.membership.envelope import Carrier, Envelope, Kind
 from speakerd.membership.keys import Keyring
 from speakerd.membership.transport import MESSAGES_A_TURN, NOT_LISTENING, PORT_TAKEN
-from speakerd.model import Key, MembershipSettings
 from tests.unit.membership.boxes import NOW, Box, free_port
 from tests.unit.membership.mesh_keys import NEW, OLD, member
 

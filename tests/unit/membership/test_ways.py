@@ -2,9 +2,9 @@
 
 import pytest
 
+from speakerd.exchange import MembershipSettings
 from speakerd.membership.frame import BROADCAST
 from speakerd.membership.ways import FRESH, Ways, numeric
-from speakerd.model import MembershipSettings
 from tests.unit.membership.mesh_keys import member
 
 MAC, OTHER = bytes.fromhex("02000000000b"), bytes.fromhex("02000000000c")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from speakerd.model import Claim
+from speakerd.exchange import Claim
 from speakerd.ownership.contest import Standing, wins
 
 IP = bytes((10, 0, 0, 1))

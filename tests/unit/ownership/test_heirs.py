@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from speakerd.model import Candidate
+from speakerd.exchange import Candidate
 from speakerd.ownership.heirs import best, bound, choose
 from speakerd.ownership.ranking import first
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakerd.model import Claim
+from speakerd.exchange import Claim
 from speakerd.ownership.message import (
     CAUSES,
     ROOM,

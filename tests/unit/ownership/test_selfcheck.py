@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
-from speakerd.model import Candidate, Claim, Stake, Vip
+from speakerd.exchange import Candidate, Claim, Stake, Vip
 from speakerd.ownership.effects import Noted, Tell
 from speakerd.ownership.holdings import Holdings, Place
 from speakerd.ownership.message import Ask

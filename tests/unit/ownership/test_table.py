@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakerd.model import Claim
+from speakerd.exchange import Claim
 from speakerd.ownership.message import BUCKETS
 from speakerd.ownership.table import KEPT, TOLD, Table, order
 
