@@ -22,7 +22,7 @@ TELL_DEAD = 3.0
 GREETINGS = 3
 """Rounds in which members newly recorded are greeted, until they are heard: first by UDP, then by frames as well."""
 GREETED_A_SECOND = 200
-"""So that 200 members know each other within the second that a start may take, and no host is flooded."""
+"""In the second that a start may take 200 members are greeted, and no host is flooded."""
 GREET_AGAIN = 10.0
 """Seconds within which all that are lost are greeted once, however many come back."""
 

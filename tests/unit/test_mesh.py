@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from msgspec.structs import replace
 
-from speakerd.exchange import READY, Candidate, Member, MembershipSettings, Stake, Vip
+from speakerd.exchange import READY, Candidate, Happening, Member, MembershipSettings, Stake, Vip
 from speakerd.membership.peer import State
 from speakerd.mesh import Mesh
 from speakerd.model import Interface
@@ -94,6 +94,26 @@ def state(node: Node, of: Node) -> State:
     return node.mesh.detector.peers[of.name].state
 
 
+def test_who_heard_a_heartbeat_of_the_same_instant_denies_no_death() -> None:
+    cluster = Cluster(4)
+    dead, first, slow, other = cluster.nodes
+    assert slow.mesh
+    watched = slow.mesh.detector.peers[dead.name]
+    for _ in range(2):
+        watched.stalled(slow.clock())
+    assert watched.slowed(slow.clock())
+    dead.end()
+    cluster.run(0.3)
+    assert state(first, dead) is state(other, dead) is State.DEAD
+    assert not any(h.word == "member.alive" and h.subject == dead.name for h in happened(first, 0.3))
+
+
+def happened(node: Node, seconds: float) -> list[Happening]:
+    """What it noted lately."""
+    assert node.mesh
+    return [each for each in node.mesh.happenings if each.at >= node.clock() - seconds]
+
+
 @pytest.mark.parametrize("nodes", [1, 2, 3, 5, 12])
 def test_one_node_answers_and_all_know_it(nodes: int) -> None:
     cluster = Cluster(nodes)
@@ -115,6 +135,52 @@ def test_when_the_owner_dies_its_heir_answers_in_time_and_the_one_who_returns_ge
     dead.start()
     cluster.run(5.0)
     assert cluster.owner().name == heir
+
+
+def watch(cluster: Cluster, seconds: float) -> set[str]:
+    """Who answers, looked at each 0.2 ms; never two at a time."""
+    found: set[str] = set()
+    until = cluster.world.now + seconds
+    while cluster.world.now < until:
+        cluster.world.run(cluster.world.now + 0.0002)
+        here = [node.name for node in cluster.answering()]
+        assert len(here) <= 1
+        found.update(here)
+    return found
+
+
+def test_when_the_owner_is_back_in_a_new_life_before_it_was_missed_its_heir_alone_takes_over() -> None:
+    cluster = Cluster(5)
+    dead = cluster.owner()
+    assert dead.mesh
+    heir = dead.mesh.known[IP].heir
+    dead.end()
+    cluster.run(0.1)
+    dead.start()
+    assert watch(cluster, 0.5) == {heir}
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_vip_that_is_wanted_again_after_its_owners_death_is_taken_by_one(*, knows: bool) -> None:
+    cluster = Cluster(5)
+    dead = cluster.owner()
+    assert dead.mesh
+    heir, stake = dead.mesh.known[IP].heir, dead.stakes[IP]
+    nodes = [node for node in cluster.nodes if node is not dead]
+    for node in nodes:
+        assert node.mesh
+        node.mesh.want({IP: None}, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
+    dead.end()
+    cluster.run(2.0)
+    assert not cluster.answering()
+    for node in nodes:
+        if node.mesh and (knows or node.name != heir):
+            node.mesh.want({IP: stake}, node.clock())
+            node.do(node.mesh.wanted(node.clock()))
+    found = watch(cluster, 0.5)
+    assert len(found) == 1
+    assert (found == {heir}) == knows
 
 
 def test_a_member_that_leaves_hands_over_before_it_falls_silent() -> None:
