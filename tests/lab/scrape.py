@@ -2,6 +2,8 @@
 
 import http.client
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.lab.net import Host, inside
 
 PORT = 7472
@@ -21,8 +23,14 @@ def fetched(host: Host, path: str) -> tuple[int, str]:
 
 
 def samples(host: Host) -> dict[str, float]:
-    """What a scraper reads on `host`, by name and labels."""
+    """What a scraper reads on `host`, by name and labels, these in the order of their names."""
     status, body = fetched(host, "/metrics")
     assert status == 200
-    lines = [line.rpartition(" ") for line in body.splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, _, value in lines}
+    read = [sample for family in text_string_to_metric_families(body) for sample in family.samples]
+    return {named(sample.name, **sample.labels): sample.value for sample in read}
+
+
+def named(name: str, **labels: str) -> str:
+    """A sample's name with its labels."""
+    told = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    return f"{name}{{{told}}}" if told else name

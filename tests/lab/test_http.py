@@ -9,7 +9,7 @@ from tests.lab.agents import Agent
 from tests.lab.claims import finding, settled
 from tests.lab.cluster import Cluster
 from tests.lab.net import Lan, inside
-from tests.lab.scrape import PORT, fetched, samples
+from tests.lab.scrape import PORT, fetched, named, samples
 from tests.lab.steps import given, owner, publish
 from tests.lab.waiting import eventually
 
@@ -45,15 +45,14 @@ def test_the_owner_alone_tells_that_it_answers_and_the_allocator_alone_of_pools(
     (address,) = given(cluster, "web")
     first = settled(lan, agents, address).host.name
     told = {agent.host.name: samples(agent.host) for agent in agents}
-    labels = f'service="default/web",protocol="layer2",node="{first}",ip="{address}"'
-    name = f"metallb_speaker_announced{{{labels}}}"
+    name = named("metallb_speaker_announced", service="default/web", protocol="layer2", node=first, ip=address)
     assert [node for node, found in told.items() if name in found] == [first]
     assert told[first][f'metallb_layer2_responses_sent{{ip="{address}"}}'] > 0
     in_use = 'metallb_allocator_addresses_in_use_total{pool="lan"}'
     assert {node: found[in_use] for node, found in told.items() if in_use in found} == {cluster.allocator(): 1}
     assert told[first]['speakerd_members{state="alive"}'] == len(agents) - 1
     assert told[first]['speakerd_vip_moves_total{cause="first"}'] >= 1
-    assert told[first]['speakerd_api_requests_total{verb="PATCH",code="200"}'] >= 1
+    assert told[first][named("speakerd_api_requests_total", verb="PATCH", code="200")] >= 1
 
 
 def test_a_take_over_is_counted_with_its_length(cluster: Cluster, lan: Lan, agents: list[Agent]) -> None:
