@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.kube.controlplane import BINARIES, ControlPlane
-from tests.lab.net import Lan, end
+from tests.lab.net import Lan, end, tool
 
 FLAGS = (
     "--proxy-mode=nftables",
@@ -14,6 +14,9 @@ FLAGS = (
     "--conntrack-tcp-timeout-close-wait=0",
     "--profiling=false",
 )
+
+VIPS = ("10.99.10.", "fd99::5:")
+"""How the addresses that the tests' Services are given begin, in nft's notation."""
 
 
 @contextmanager
@@ -29,3 +32,9 @@ def proxies(lan: Lan, plane: ControlPlane) -> Iterator[None]:
     finally:
         for process in running:
             end(process)
+
+
+def forgotten(lan: Lan) -> bool:
+    """Whether no node has rules for a VIP any more: kube-proxy lags, and a Service with a former one's VIP met them."""
+    rules = (tool("ip", "netns", "exec", node.namespace, "nft", "list", "ruleset") for node in lan.nodes)
+    return not any(vip in listed for listed in rules for vip in VIPS)

@@ -4,7 +4,9 @@ from functools import partial
 
 import pytest
 
+from tests.kube.proxy import forgotten
 from tests.lab import objects
+from tests.lab.agents import Agent
 from tests.lab.cluster import Cluster
 from tests.lab.frames import Watch, answers
 from tests.lab.net import Lan
@@ -15,8 +17,13 @@ from tests.lab.waiting import eventually, throughout
 pytestmark = pytest.mark.kube
 
 PROXY = 20.0
-"""Seconds until kube-proxy knows a Service."""
+"""Seconds until kube-proxy knows of a Service, or that it is gone."""
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
+
+
+@pytest.fixture(autouse=True)
+def _no_rules_of_former_services(lan: Lan, agents: list[Agent]) -> None:
+    eventually(partial(forgotten, lan), f"kube-proxy has forgotten former VIPs on all {len(agents)} nodes", PROXY)
 
 
 def reached(lan: Lan, address: str, protocol: Protocol) -> Reply:
