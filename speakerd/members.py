@@ -63,16 +63,16 @@ class Members:
         ages = [peer.beat.age / 1000 for peer in peers if peer.state in HERE and peer.beat]
         return max([self.now - self._started, *ages])
 
-    def alone(self) -> bool:
-        """Nobody hears this node, as far as it hears."""
-        return self.alone_now
+    def unheard(self) -> bool:
+        """Nobody hears this node, though it hears."""
+        return self.alone_now and self.detector.hears_steadily(self.now)
 
     def side(self, name: str) -> int:
         """Members on its side."""
         if name == self.me:
-            return self.detector.side(self.now)
+            return 1 if self.alone_now else self.detector.side(self.now)
         peer = self.detector.peers.get(name)
-        return peer.beat.side if peer and peer.beat else 0
+        return peer.side if peer else 0
 
     def living(self) -> Collection[str]:
         """All others that live."""

@@ -20,6 +20,8 @@ VOTING = 3
 """Intervals for which a vote counts, and is repeated."""
 LATER = 0.5
 """Intervals by which a heartbeat must be later than another, to be none of the same instant sent to someone else."""
+LISTED = 3
+"""Intervals after which a member that hears this node lists it."""
 NONCE_AGAIN = 0.5
 """Intervals until an unknown life is asked again to prove itself."""
 REFUSED_FOR = 10.0
@@ -125,6 +127,11 @@ class Detector:
             return False
         self._company = next((name for name in self.peers if self._hears_me(name, now)), "")
         return bool(self.peers) and not self._company
+
+    def hears_steadily(self, now: float) -> bool:
+        """Whether a member has been heard for so long that it would list this node, if it heard it."""
+        peers = (self.peers[name] for name in self._living)
+        return any(now - max(peer.since, peer.watched_since) > LISTED * peer.interval for peer in peers)
 
     def _hears_me(self, name: str, now: float) -> bool:
         peer = self.peers.get(name)
@@ -357,6 +364,7 @@ class Detector:
             self._living.pop(peer.name, None)
         if state is State.DEAD:
             peer.votes.clear()
+            peer.side = 0
             if peer.name in self.peers:
                 self._voice.look_for(peer.name)
         if (before in HERE) != (state in HERE):

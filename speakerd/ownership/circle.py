@@ -23,13 +23,13 @@ class Circle(Protocol):
         """Whether there is a record of it."""
 
     def side(self, name: str) -> int:
-        """The members on its side, as it says itself; of this node, as it counts them."""
+        """The members on its side, as it has said since it was met last; of this node, as it counts them."""
 
     def age(self) -> float:
         """Seconds since the start of the member that has run longest, this node included."""
 
-    def alone(self) -> bool:
-        """Whether this node hears nobody, or is heard by nobody it hears."""
+    def unheard(self) -> bool:
+        """Whether this node has heard others for a while, and none of them hears it."""
 
     def living(self) -> Collection[str]:
         """All others that are thought to live."""

@@ -32,7 +32,9 @@ class Handover:
             self.move(ip, cause, now)
         elif self._readier(stake):
             self._move_to_readier(ip, stake, now)
-        elif self._moves.stands(ip, now) is None:
+        elif (until := self._moves.stands(ip, now)) is not None:
+            self._holdings.agenda.put(ip, until)
+        else:
             self._moves.drop(ip)
 
     def _readier(self, stake: Stake) -> list[Candidate]:

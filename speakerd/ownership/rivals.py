@@ -53,8 +53,12 @@ class Rivals:
         if to == self._holdings.me:
             return []
         side = self._circle.side(self._holdings.me)
-        told = message.told(claims, side, yields=self.yields, final=final, offer=offer)
+        told = message.told(claims, side, yields=self._gives_way(), final=final, offer=offer)
         return [Tell(to, each) for each in told]
+
+    def _gives_way(self) -> bool:
+        """Whether this node yields; told as it is judged by, so that two who meet come to one verdict."""
+        return self.yields or self._circle.unheard()
 
     # -- VIPs not served here
 
@@ -94,6 +98,8 @@ class Rivals:
             self._handover.taken(claim, now)
             return []
         if body.lost and claim.owner == self._holdings.me:
+            if order(claim) == order(ours):
+                self._holdings.rise(ours, now, cause="contest-lost", previous=sender)
             return [Announce(claim.ip)]
         if (claim.owner, claim.boot) == (self._holdings.me, self._holdings.boot) or not self.live(claim):
             return self._outdone(claim, ours, now) if above else []
@@ -110,26 +116,32 @@ class Rivals:
         """Two claimants: who wins takes the highest epoch and announces, who loses is silent at once."""
         direct = sender == claim.owner
         theirs = Standing(claim, body.side if direct else self._circle.side(claim.owner), direct and body.yields)
-        us = Standing(ours, self._circle.side(self._holdings.me), self.yields or self._circle.alone())
+        us = Standing(ours, self._circle.side(self._holdings.me), self._gives_way())
         stake = self._holdings.stakes.get(ours.ip)
         if contest.wins(us, theirs, stake.vip.rank_by if stake else ours.ip):
             self._holdings.rise(ours, now, cause="contest-lost", previous=claim.owner)
             self._holdings.counters["contests-won"] += 1
             return [Announce(ours.ip), Noted("vip.contest-won", text(ours.ip), claim.owner)]
-        self._yield_to(claim, ours, now)
-        self._holdings.counters["contests-lost"] += 1
+        return self._yield_to(claim, ours, us, now)
+
+    def _yield_to(self, claim: Claim, ours: Claim, us: Standing, now: float) -> list[Effect]:
+        """Fall silent for another's claim.
+
+        One of the same order has to rise first: its owner may have come to the opposite verdict on what it was told
+        last, and the VIP would be silent. Who stood still can't wait for that.
+        """
         sheet = Sheet()
         sheet.add(claim)
-        lost = Tell(claim.owner, sheet.message(us.side, yields=self.yields, lost=True))
-        return [lost, Noted("vip.contest-lost", text(ours.ip), claim.owner)]
-
-    def _yield_to(self, claim: Claim, ours: Claim, now: float) -> None:
-        """Fall silent for another's claim; where ours is not below it ours is withdrawn, so that the other rises."""
+        lost = Tell(claim.owner, sheet.message(us.side, yields=us.yields, lost=True))
         if order(claim) > order(ours):
             self._handover.taken(claim, now)
-        else:
+        elif self.yields:
             self._handover.withdraw(ours.ip, "contest-lost", now)
+        else:
+            return [lost]
         self._holdings.agenda.put(ours.ip, now + YIELD * self._interval)
+        self._holdings.counters["contests-lost"] += 1
+        return [lost, Noted("vip.contest-lost", text(ours.ip), claim.owner)]
 
     # -- what is heard on the wire
 

@@ -51,7 +51,7 @@ class Everybody:
         """For long."""
         return 1000.0
 
-    def alone(self) -> bool:
+    def unheard(self) -> bool:
         """Not at all."""
         return False
 

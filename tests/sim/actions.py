@@ -168,6 +168,19 @@ class Actions:
         self._block(fault.sources, fault, -1)
 
     @begin.register
+    def _(self, fault: faults.Parted) -> None:
+        self._part(fault, 1)
+
+    @end.register
+    def _(self, fault: faults.Parted) -> None:
+        self._part(fault, -1)
+
+    def _part(self, fault: faults.Parted, by: int) -> None:
+        for carrier in (0, 1):
+            self.world.blocked[fault.one, fault.other, carrier] += by
+            self.world.blocked[fault.other, fault.one, carrier] += by
+
+    @begin.register
     def _(self, fault: faults.Deaf) -> None:
         self._deafen(fault, 1)
 

@@ -63,6 +63,13 @@ class Cut(Fault, frozen=True):
     one_way: bool
 
 
+class Parted(Fault, frozen=True):
+    """Nothing passes between two nodes, by either carrier, while all others hear both."""
+
+    one: int
+    other: int
+
+
 class Deaf(Fault, frozen=True):
     """A node hears nothing by `carriers`."""
 
@@ -131,6 +138,6 @@ class Join(Fault, frozen=True):
 
 
 Host = Kill | Crash | Pause | Suspend | Leave | Join
-Network = Unplug | Misplaced | Cut | Deaf | Bad | Unkeyed | Stranger
+Network = Unplug | Misplaced | Cut | Parted | Deaf | Bad | Unkeyed | Stranger
 Cluster = Drain | Exclude | Remove | Outage
 AnyFault = Host | Network | Cluster

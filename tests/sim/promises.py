@@ -8,6 +8,7 @@ from msgspec import Struct
 from speakerd.ownership.message import CAUSES
 from tests.sim import faults
 from tests.sim.actions import Actions
+from tests.sim.heals import Heals
 from tests.sim.world import Node, Watcher, World
 
 OVERLAP = 0.5
@@ -44,6 +45,7 @@ class Promises(Watcher):
         self._owner: dict[bytes, str] = {}
         self._neighbour: dict[tuple[int, bytes], Node] = {}
         self._hasty: dict[tuple[bytes, int], float] = {}
+        self._lost: dict[bytes, tuple[float, Node]] = {}
         self._ways: dict[tuple[int, int], float] = {}
         self._failing: set[tuple[str, bytes]] = set()
         self._unwell_at = 0.0
@@ -52,6 +54,7 @@ class Promises(Watcher):
         """Look on at this world."""
         self.world, self.actions = world, actions
         self.scale = world.scenario.preset[0] / 0.075
+        self.heals, self._looked_at = Heals(world, self.answering), 0.0
 
     def fail(self, promise: str, text: str) -> None:
         """Note the first broken promise."""
@@ -68,12 +71,13 @@ class Promises(Watcher):
                 self._owner[ip] = others[0].name
             if node.runs and not self.answering(ip) and self._planned(ip, node):
                 self.fail("P3", f"{node.name} fell silent for {ip.hex()} before another answered")
+            self._both_lost(ip, node)
         for ip in node.answers.keys() - before.keys():
             self._answering[ip].add(node)
             claim = node.mesh.known.get(ip) if node.mesh else None
             if claim and self._owner.get(ip, node.name) != node.name:
                 self._moves[ip].append((now, f"{self._owner[ip]}->{node.name} {claim.cause}"))
-                if claim.cause == "owner-dead":
+                if claim.cause == "owner-dead" and claim.previous == self._owner[ip]:
                     self._robbed(ip, self._owner[ip], node)
                 if claim.cause not in CAUSES:
                     self.fail("P4", f"{claim.cause} is no cause")
@@ -89,6 +93,9 @@ class Promises(Watcher):
         """Check all that can be seen at one instant."""
         self._see_ways()
         self._fails_a_check()
+        for wrong in self.heals.look(self._vips(), self._looked_at):
+            self.fail("P6", wrong)
+        self._looked_at = self.world.now
         for ip in self._vips():
             self._in_haste(ip)
             self._together_too_long(ip)
@@ -187,6 +194,16 @@ class Promises(Watcher):
             since = self._together.setdefault(key, now)
             if now - since > OVERLAP * self.scale + 0.02:
                 self.fail("P1", f"n{key[1] + 1} and n{key[2] + 1} both answer for {ip.hex()} since {since:.3f}")
+
+    def _both_lost(self, ip: bytes, node: Node) -> None:
+        """Of two that claim a VIP, one goes on answering."""
+        claim = node.mesh.known.get(ip) if node.mesh else None
+        if claim is None or claim.owner or claim.cause != "contest-lost":
+            return
+        at, other = self._lost.get(ip, (-10.0, node))
+        self._lost[ip] = (self.world.now, node)
+        if other is not node and self.world.now - at < self.world.scenario.preset[0] and not self.answering(ip):
+            self.fail("contest", f"{other.name} and {node.name} both gave {ip.hex()} up")
 
     def _planned(self, ip: bytes, node: Node) -> bool:
         """Whether only a drain or a stop in order explains that `node` gives `ip` away, and another could take it."""

@@ -4,6 +4,7 @@ from random import Random
 
 from msgspec import Struct
 
+from speakerd.membership.voice import SIDE_WITHIN
 from tests.sim import faults
 from tests.sim.faults import AnyFault
 
@@ -13,6 +14,8 @@ CALM = 4.0
 """Simulated seconds after the last fault: by then everybody must agree."""
 MISPLACED = 0.2
 """Share of scenarios with a node whose segment is dead with carrier up."""
+PARTED = 0.4
+"""Share of scenarios with a cut, or with two nodes that do not hear each other while others hear both."""
 SMALL, LARGE = 12, 0.15
 """Nodes of a cluster that is not large; the share of large ones among those of six and more, where they are allowed."""
 PRESETS = ((0.075, 2, 3), (0.25, 3, 4), (1.0, 4, 6))
@@ -52,6 +55,7 @@ def draw(seed: int, most: int = 12) -> Scenario:
     segments = 2 if random.random() < 0.2 else 1
     found = _faults(random, nodes, segments, len(vips), stretch)
     found += _misplaced(Random(f"misplaced {seed}"), found, nodes, segments, stretch)
+    found += _parted(Random(f"parted {seed}"), found, nodes, stretch)
     last = max(
         (each.at if isinstance(each, faults.Kill) and not each.back else each.end for each in found), default=0.0
     )
@@ -112,6 +116,22 @@ def _misplaced(
     at = random.choice((calm, calm, calm, random.uniform(others[0].at, others[-1].end)))
     span = random.choice((random.uniform(0.5, 4), random.uniform(7, 12), random.uniform(7, 12))) * stretch
     return (faults.Misplaced(at, span, random.randrange(nodes), random.randrange(segments)),)
+
+
+def _parted(random: Random, others: tuple[AnyFault, ...], nodes: int, stretch: float) -> tuple[AnyFault, ...]:
+    """In some scenarios two nodes that are apart for each other alone, or a cut: after all the others, or among them.
+
+    Who keeps what after a cut is promised only where nothing else disturbs it.
+    """
+    if random.random() > PARTED:
+        return ()
+    calm = max(each.end for each in others) + CALM * stretch
+    at = random.choice((calm, calm + SIDE_WITHIN, random.uniform(others[0].at, others[-1].end)))
+    if nodes < 3 or random.random() < 0.5:
+        some = tuple(sorted(random.sample(range(nodes), random.randint(1, nodes - 1))))
+        return (faults.Cut(at, random.uniform(1.5, 6) * stretch, some, (0, 1), one_way=False),)
+    one, other = random.sample(range(nodes), 2)
+    return (faults.Parted(at, random.choice((random.uniform(0.1, 1), random.uniform(1, 6))) * stretch, one, other),)
 
 
 def _fault(random: Random, at: float, nodes: int, segments: int, vips: int, stretch: float) -> AnyFault:
