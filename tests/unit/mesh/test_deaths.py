@@ -1,0 +1,130 @@
+"""Nodes that die, stand still, start anew or lose their cable: who takes their VIPs, and gives them back or not."""
+
+import pytest
+
+from speakerd.exchange import Candidate, Member, MembershipSettings, Stake, Vip
+from speakerd.membership.peer import State
+from speakerd.mesh import Mesh
+from speakerd.model import Interface
+from tests.unit.mesh.cluster import IP, Cluster, happened, state, watch
+
+
+def test_who_heard_a_heartbeat_of_the_same_instant_denies_no_death() -> None:
+    cluster = Cluster(4)
+    dead, first, slow, other = cluster.nodes
+    assert slow.mesh
+    watched = slow.mesh.detector.peers[dead.name]
+    for _ in range(2):
+        watched.stalled(slow.clock())
+    assert watched.slowed(slow.clock())
+    dead.end()
+    cluster.run(0.3)
+    assert state(first, dead) is state(other, dead) is State.DEAD
+    assert not any(h.word == "member.alive" and h.subject == dead.name for h in happened(first, 0.3))
+
+
+@pytest.mark.parametrize(("nodes", "most"), [(2, 0.25), (3, 0.2), (5, 0.2), (12, 0.2)])
+def test_when_the_owner_dies_its_heir_answers_in_time_and_the_one_who_returns_gets_nothing_back(
+    nodes: int, most: float
+) -> None:
+    cluster = Cluster(nodes)
+    dead = cluster.owner()
+    assert dead.mesh
+    heir = dead.mesh.known[IP].heir
+    dead.end()
+    assert cluster.silence(1.0) <= most
+    assert cluster.owner().name == heir
+    dead.start()
+    cluster.run(5.0)
+    assert cluster.owner().name == heir
+
+
+def test_when_the_owner_is_back_in_a_new_life_before_it_was_missed_its_heir_alone_takes_over() -> None:
+    cluster = Cluster(5)
+    dead = cluster.owner()
+    assert dead.mesh
+    heir = dead.mesh.known[IP].heir
+    dead.end()
+    cluster.run(0.1)
+    dead.start()
+    assert watch(cluster, 0.5) == {heir}
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_vip_that_is_wanted_again_after_its_owners_death_is_taken_by_one(*, knows: bool) -> None:
+    cluster = Cluster(5)
+    dead = cluster.owner()
+    assert dead.mesh
+    heir, stake = dead.mesh.known[IP].heir, dead.stakes[IP]
+    nodes = [node for node in cluster.nodes if node is not dead]
+    for node in nodes:
+        assert node.mesh
+        node.mesh.want({IP: None}, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
+    dead.end()
+    cluster.run(2.0)
+    assert not cluster.answering()
+    for node in nodes:
+        if node.mesh and (knows or node.name != heir):
+            node.mesh.want({IP: stake}, node.clock())
+            node.do(node.mesh.wanted(node.clock()))
+    found = watch(cluster, 0.5)
+    assert len(found) == 1
+    assert (found == {heir}) == knows
+
+
+def test_who_stood_still_is_silent_before_it_says_a_word() -> None:
+    cluster = Cluster(3)
+    stopped = cluster.owner()
+    stopped.paused = True
+    cluster.silence(1.0)
+    cluster.run(2.0)
+    stopped.go_on()
+    assert not stopped.answers
+    cluster.run(2.0)
+    assert cluster.owner() is not stopped
+
+
+def test_an_announcer_started_anew_at_once_answers_at_once_and_nothing_moves() -> None:
+    cluster = Cluster(3)
+    node = cluster.owner()
+    assert node.mesh
+    remembered = dict(node.mesh.known)
+    node.end()
+    cluster.run(0.05)
+    node.start(remembered=remembered, resume=True)
+    cluster.run(0.02)
+    assert cluster.owner() is node
+    cluster.run(2.0)
+    assert cluster.owner() is node
+
+
+def test_a_node_whose_cable_is_out_gives_its_vips_up_and_answers_for_none_when_it_is_back() -> None:
+    cluster = Cluster(3)
+    node = cluster.owner()
+    node.carrier[0] = False
+    assert node.mesh
+    node.do(node.mesh.interfaces(node.interfaces(), node.clock()))
+    assert not node.answers
+    cluster.run(2.0)
+    node.carrier[0] = True
+    node.do(node.mesh.interfaces(node.interfaces(), node.clock()))
+    cluster.run(2.0)
+    assert cluster.owner() is not node
+
+
+def test_a_node_whose_announcer_died_again_and_again_answers_for_nothing_until_its_rest_is_over() -> None:
+    mesh = Mesh(1, lambda: 0.5, {}, 0.0, rest=300.0)
+    up = Interface(1, "eth0", b"\2\0\0\0\0\1", up=True, carrier=True, usable=True)
+    mesh.configure("a", (Member("a"), Member("b")), MembershipSettings(), 0.0)
+    mesh.interfaces((up,), 0.0)
+    mesh.want({IP: Stake(Vip(IP, "d/s", IP, 0), (Candidate("a"),))}, 0.0)
+    mesh.wanted(0.0)
+    for step in range(2000):
+        mesh.wake(step / 10)
+    assert not mesh.mine
+    assert "announcer-crash-loop" in mesh.conditions(200.0)
+    for step in range(3000, 3100):
+        mesh.wake(step / 10)
+    assert list(mesh.mine) == [IP]
+    assert "announcer-crash-loop" not in mesh.conditions(310.0)
