@@ -48,6 +48,10 @@ class Members:
         peer = self.detector.peers.get(name)
         return peer is not None and peer.state is State.STARTING
 
+    def hears(self, name: str) -> bool:
+        """It was heard within an interval or two."""
+        return self.detector.heard_now(name, self.now)
+
     def boot(self, name: str) -> int:
         """The life that is known."""
         peer = self.detector.peers.get(name)
@@ -67,12 +71,9 @@ class Members:
         """Nobody hears this node, though it hears."""
         return self.alone_now and self.detector.hears_steadily(self.now)
 
-    def side(self, name: str) -> int:
-        """Members on its side."""
-        if name == self.me:
-            return 1 if self.alone_now else self.detector.side(self.now)
-        peer = self.detector.peers.get(name)
-        return peer.side if peer else 0
+    def side(self) -> int:
+        """Members on this node's side."""
+        return 1 if self.alone_now else self.detector.side(self.now)
 
     def living(self) -> Collection[str]:
         """All others that live."""

@@ -25,7 +25,7 @@ from speakerd.membership.peer import HERE, State
 from speakerd.model import Interface
 from speakerd.ownership import message
 from speakerd.ownership.calm import Calm
-from speakerd.ownership.effects import Announce, AskWire, Noted, Tell
+from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, Vouch
 from speakerd.ownership.message import Answer, Ask, Claims, Heard, Pull, Question
 from speakerd.ownership.owner import Owner
 from speakerd.segments import Segments
@@ -298,7 +298,7 @@ class Mesh:
 
     # -- within
 
-    def _done(self, found: Iterable[Effect | Tell | Noted], now: float) -> list[Effect]:
+    def _done(self, found: Iterable[Effect | Tell | Noted | Vouch], now: float) -> list[Effect]:
         """Bring what heartbeats tell up to date; `found` as what leaves."""
         self.myself.digest = self.owner.holdings.table.digest
         if word := self._company.look(now, starting=self.myself.phase is Phase.STARTING):
@@ -314,7 +314,7 @@ class Mesh:
         self.left = holdings.leaving and (not holdings.serving or not self.detector.living())
         return effects
 
-    def _told(self, found: Iterable[Effect | Tell | Noted], now: float) -> list[Effect]:
+    def _told(self, found: Iterable[Effect | Tell | Noted | Vouch], now: float) -> list[Effect]:
         """Ownership's effects as what leaves this node."""
         effects: list[Effect] = []
         for each in found:
@@ -327,6 +327,8 @@ class Mesh:
                         effects += self.detector.post(to, kind, data, now)
                 case Noted(word, subject, detail):
                     self._note(word, subject, detail)
+                case Vouch(to, name):
+                    effects += self.detector.vouch(to, name, now)
                 case _:
                     effects.append(each)
         return effects

@@ -20,6 +20,8 @@ VOTING = 3
 """Intervals for which a vote counts, and is repeated."""
 LATER = 0.5
 """Intervals by which a heartbeat must be later than another, to be none of the same instant sent to someone else."""
+HEARD = 2
+"""Intervals for which who was heard counts as heard now."""
 LISTED = 3
 """Intervals after which a member that hears this node lists it."""
 NONCE_AGAIN = 0.5
@@ -99,6 +101,11 @@ class Detector:
         """Whether no heartbeat of that member is missing."""
         peer = self.peers.get(name)
         return peer is not None and peer.well(now)
+
+    def heard_now(self, name: str, now: float) -> bool:
+        """Whether that member lives, and was heard an interval or two ago."""
+        peer = self.peers.get(name)
+        return peer is not None and peer.state in HERE and now - peer.heard <= HEARD * peer.interval
 
     def observers(self) -> frozenset[str]:
         """The members that watch this node, and so have to hear it."""
@@ -255,6 +262,14 @@ class Detector:
             return list(self._refute(teller.name, peer, now))
         return self._turn_to(peer, State.DEAD, now)
 
+    def vouch(self, to: str, name: str, now: float) -> list[Post]:
+        """Tell a member that another one lives, which it may not hear; not again and again."""
+        peer = self.peers.get(name)
+        if peer is None or not self.heard_now(name, now) or now - peer.vouched.get(to, 0.0) < LATER * self.interval:
+            return []
+        peer.vouched[to] = now
+        return self._refute(to, peer, now)
+
     def _refute(self, to: str, peer: Peer, now: float) -> list[Post]:
         body = heartbeat.encode(Refutation(peer.name, peer.boot, peer.sequence))
         return self._voice.post(to, Kind.REFUTATION, body, now)
@@ -364,7 +379,6 @@ class Detector:
             self._living.pop(peer.name, None)
         if state is State.DEAD:
             peer.votes.clear()
-            peer.side = 0
             if peer.name in self.peers:
                 self._voice.look_for(peer.name)
         if (before in HERE) != (state in HERE):

@@ -61,11 +61,11 @@ class Peer:
         self.heard_frames: dict[int, float] = {}
         self.worked_udp = self.worked_frames = now
         self.beat: Heartbeat | None = None
-        self.side = 0
         self.udp: frozenset[bytes] = frozenset()
         self.frames: frozenset[bytes] = frozenset()
         self.round_trip = 0.0
         self.votes: dict[str, float] = {}
+        self.vouched: dict[str, float] = {}
         self.voted_at = 0.0
         self.missed = False
         self.nonces: dict[int, tuple[bytes, float]] = {}
@@ -134,7 +134,7 @@ class Peer:
         if sequence < self._beat_sequence:
             return False
         self._beat_sequence = sequence
-        before, self.beat, self.side = self.beat, beat, beat.side
+        before, self.beat = self.beat, beat
         if before is None or before.interval != beat.interval:
             self._keep_pace()
         if before is None or (before.udp, before.frames) != (beat.udp, beat.frames):

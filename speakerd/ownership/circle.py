@@ -10,6 +10,9 @@ class Circle(Protocol):
     def here(self, name: str) -> bool:
         """Whether it is thought to live."""
 
+    def hears(self, name: str) -> bool:
+        """Whether messages of it reach this node now."""
+
     def ready(self, name: str) -> bool:
         """Whether it may be given a VIP: it lives, is past its start, neither leaves nor drains, and can announce."""
 
@@ -22,8 +25,8 @@ class Circle(Protocol):
     def recorded(self, name: str) -> bool:
         """Whether there is a record of it."""
 
-    def side(self, name: str) -> int:
-        """The members on its side, as it has said since it was met last; of this node, as it counts them."""
+    def side(self) -> int:
+        """The members on this node's side: the fewest it has held alive lately, itself counted."""
 
     def age(self) -> float:
         """Seconds since the start of the member that has run longest, this node included."""

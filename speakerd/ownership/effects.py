@@ -35,7 +35,14 @@ class Noted(Struct, frozen=True):
     detail: str = ""
 
 
-Effect = Tell | AskWire | Announce | Noted
+class Vouch(Struct, frozen=True):
+    """Tell member `to` that `name` lives, if this node hears it: the two may be apart for each other alone."""
+
+    to: str
+    name: str
+
+
+Effect = Tell | AskWire | Announce | Noted | Vouch
 """All of them."""
 
 

@@ -50,6 +50,7 @@ class Holdings:
         self.mine: dict[bytes, tuple[str, ...]] = {}
         self.revision = 0
         self.changed: set[bytes] = set()
+        self.conceded: dict[bytes, float] = {}
         self.counters: Counter[str] = Counter()
         self._fresh: dict[bytes, Claim] = {}
         self._wanted_at: dict[bytes, float] = {}

@@ -9,8 +9,9 @@ from speakerd.exchange import Claim
 from speakerd.ownership import contest, message
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.contest import Standing
-from speakerd.ownership.effects import Announce, Effect, Noted, Tell, text
+from speakerd.ownership.effects import Announce, Effect, Noted, Tell, Vouch, text
 from speakerd.ownership.handover import Handover
+from speakerd.ownership.hearsay import Hearsay
 from speakerd.ownership.holdings import Holdings
 from speakerd.ownership.message import Claims, Sheet
 from speakerd.ownership.table import order
@@ -19,6 +20,8 @@ DEFEND = 10.0
 """Seconds between two defences of an address (RFC 5227 section 2.4)."""
 YIELD = 1
 """Intervals until a VIP that was lost in a contest is looked at again."""
+CONCEDED = 3.0
+"""Seconds for which a VIP is left to an owner that this node does not hear, but others do."""
 MOST_DEFENDED = 4096
 """Addresses whose last defence is remembered."""
 
@@ -32,6 +35,7 @@ class Rivals:
         self._holdings, self._circle, self._handover, self._learned = holdings, circle, handover, learned
         self._interval = 0.075
         self._defended: dict[bytes, float] = {}
+        self._hearsay = Hearsay(holdings.serving)
         self.yields = False
 
     def configure(self, interval: float) -> None:
@@ -52,7 +56,7 @@ class Rivals:
         """Tell a member of `claims`."""
         if to == self._holdings.me:
             return []
-        side = self._circle.side(self._holdings.me)
+        side = self._circle.side()
         told = message.told(claims, side, yields=self._gives_way(), final=final, offer=offer)
         return [Tell(to, each) for each in told]
 
@@ -70,7 +74,8 @@ class Rivals:
         else:
             self._holdings.table.saw(claim)
         if known and known.owner != claim.owner and self.live(known) and self.live(claim):
-            return [*self.tell(known.owner, [claim]), *self.tell(claim.owner, [known])]
+            one, other = known.owner, claim.owner
+            return [*self.tell(one, [claim]), *self.tell(other, [known]), Vouch(one, other), Vouch(other, one)]
         return []
 
     def _learn(self, claim: Claim, known: Claim | None, now: float) -> None:
@@ -101,7 +106,9 @@ class Rivals:
             if order(claim) == order(ours):
                 self._holdings.rise(ours, now, cause="contest-lost", previous=sender)
             return [Announce(claim.ip)]
-        if (claim.owner, claim.boot) == (self._holdings.me, self._holdings.boot) or not self.live(claim):
+        if (claim.owner, claim.boot) == (self._holdings.me, self._holdings.boot):
+            return self._outdone(claim, ours, now) if above else []
+        if not self.live(claim) and not self._hearsay.rose_again(claim):
             return self._outdone(claim, ours, now) if above else []
         if order(claim) < order(ours):
             return self.tell(claim.owner, [ours])  # it may be stale: one that still claims will contest ours
@@ -109,14 +116,24 @@ class Rivals:
 
     def _outdone(self, claim: Claim, ours: Claim, now: float) -> list[Effect]:
         """A claim that nobody alive makes, or ours of before a restart, is the higher one: ours must be above it."""
+        self._hearsay.outdone(claim, now)
         self._holdings.rise(ours, now)
         return [Announce(claim.ip)] if claim.owner != self._holdings.me else []
 
     def _contest(self, ours: Claim, claim: Claim, sender: str, body: Claims, now: float) -> list[Effect]:
-        """Two claimants: who wins takes the highest epoch and announces, who loses is silent at once."""
-        direct = sender == claim.owner
-        theirs = Standing(claim, body.side if direct else self._circle.side(claim.owner), direct and body.yields)
-        us = Standing(ours, self._circle.side(self._holdings.me), self._gives_way())
+        """Two claimants: who wins takes the highest epoch and announces, who loses is silent at once.
+
+        What a third member tells of a claim is no word on its owner's side. That is asked for, or, where it can't be,
+        nobody's side counts.
+        """
+        us = Standing(ours, self._circle.side(), self._gives_way())
+        if sender == claim.owner:
+            theirs = Standing(claim, body.side, body.yields)
+            self._hearsay.settled(claim.ip)
+        elif self._circle.hears(claim.owner) or not self._hearsay.insists(claim, now, self._interval):
+            return self.tell(claim.owner, [ours])
+        else:
+            theirs = Standing(claim, us.side)
         stake = self._holdings.stakes.get(ours.ip)
         if contest.wins(us, theirs, stake.vip.rank_by if stake else ours.ip):
             self._holdings.rise(ours, now, cause="contest-lost", previous=claim.owner)
@@ -139,6 +156,8 @@ class Rivals:
             self._handover.withdraw(ours.ip, "contest-lost", now)
         else:
             return [lost]
+        if not self.live(claim):
+            self._holdings.conceded[ours.ip] = now + CONCEDED
         self._holdings.agenda.put(ours.ip, now + YIELD * self._interval)
         self._holdings.counters["contests-lost"] += 1
         return [lost, Noted("vip.contest-lost", text(ours.ip), claim.owner)]

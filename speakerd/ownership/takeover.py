@@ -124,7 +124,7 @@ class Takeover:
         if free is None or stake is None:
             self.forget(ip)
             return []
-        turn = self._turn(stake, free)
+        turn = max(self._turn(stake, free), self._holdings.conceded.get(ip, now))
         if turn > now:
             self._holdings.agenda.put(ip, turn)
             return []
@@ -139,6 +139,7 @@ class Takeover:
         self._probes.pop(ip, None)
         self._others.pop(ip, None)
         self._free_since.pop(ip, None)
+        self._holdings.conceded.pop(ip, None)
 
     # -- grounds
 

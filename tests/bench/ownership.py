@@ -33,7 +33,7 @@ class Everybody:
         """All but one."""
         return name in self._names and name != self.dead
 
-    ready = recorded = here
+    ready = recorded = hears = here
 
     def starting(self, _name: str) -> bool:
         """Nobody."""
@@ -43,7 +43,7 @@ class Everybody:
         """All in the same life."""
         return BOOT
 
-    def side(self, _name: str) -> int:
+    def side(self) -> int:
         """All of them."""
         return len(self._names)
 

@@ -1,6 +1,6 @@
 """What must hold at every step of a simulation (ownership, section 1), and what is said where it does not."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import combinations
 
 from msgspec import Struct
@@ -21,8 +21,8 @@ HASTE, HASTE_WITHIN = 0.03, 0.2
 """Seconds a node back from a pause may answer beside another, looked at so long after the pause."""
 MOVES_A_FAULT = 4
 """Moves of a VIP that one fault may explain: away, back by a contest, and the like at its end."""
-AGREED = 3.0
-"""Seconds after the last fault by which all nodes know one owner."""
+STORM, STORM_EACH, STORM_WITHIN = 1200, 30, 0.5
+"""Messages of one node, and more for each other, and the seconds in which it sends so many only in a storm."""
 
 
 class Broken(Struct, frozen=True):
@@ -49,6 +49,8 @@ class Promises(Watcher):
         self._ways: dict[tuple[int, int], float] = {}
         self._failing: set[tuple[str, bytes]] = set()
         self._unwell_at = 0.0
+        self._said: Counter[int] = Counter()
+        self._said_at = 0.0
 
     def attach(self, world: World, actions: Actions) -> None:
         """Look on at this world."""
@@ -93,6 +95,7 @@ class Promises(Watcher):
         """Check all that can be seen at one instant."""
         self._see_ways()
         self._fails_a_check()
+        self._storms()
         for wrong in self.heals.look(self._vips(), self._looked_at):
             self.fail("P6", wrong)
         self._looked_at = self.world.now
@@ -154,6 +157,15 @@ class Promises(Watcher):
         lossy = world.loss or world.delay or +world.blocked or +world.misplaced or world.mute
         cut_off = any(not node.keyed or not all(node.carrier) for node in world.nodes)
         return not (lossy or cut_off or world.strangers or world.kernels)
+
+    def _storms(self) -> None:
+        """Nothing that goes round in a circle; what a suspended node finds in its sockets it answers, though."""
+        if self.world.now - self._said_at < STORM_WITHIN:
+            return
+        said, self._said, self._said_at = self._said, self.world.messages.copy(), self.world.now
+        for number, count in self._said.items():
+            if count - said[number] > STORM + STORM_EACH * self.world.scenario.nodes:
+                self.fail("P5", f"n{number + 1} sent {count - said[number]} messages in {STORM_WITHIN} s")
 
     def _in_haste(self, ip: bytes) -> None:
         """Who stood still answers for nothing that another answers for, not even for a moment."""

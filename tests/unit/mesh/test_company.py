@@ -1,5 +1,7 @@
 """Who knows whom, and who owns what, in calm, in a cut network and after it has healed."""
 
+from itertools import product
+
 import pytest
 
 from speakerd.exchange import Member, MembershipSettings
@@ -63,6 +65,26 @@ def test_a_lan_cut_in_two_right_after_the_start_keeps_the_larger_parts_owner() -
     assert len(cluster.answering()) == 2
     cluster.run(1.0)
     assert cluster.owner() is not owner
+
+
+def test_two_that_do_not_hear_each_other_settle_what_a_third_tells_them_and_keep_to_it() -> None:
+    cluster = Cluster(3, vips=8)
+    one, third, other = cluster.nodes
+    third.paused = True
+    for way in product([(one.number, other.number), (other.number, one.number)], (0, 1)):
+        cluster.world.blocked[(*way[0], way[1])] += 1
+    cluster.world.run(cluster.world.now + 3.0)
+    assert {name for names in owners(cluster).values() for name in names} == {one.name, other.name}
+    assert all(len(names) == 2 for names in owners(cluster).values())
+    said = sum(cluster.world.messages.values())
+    third.go_on()
+    cluster.world.run(cluster.world.now + 2.0)
+    settled = owners(cluster)
+    assert all(len(names) == 1 for names in settled.values())
+    assert sum(cluster.world.messages.values()) - said < 1500
+    for _ in range(2000):
+        cluster.world.run(cluster.world.now + 0.005)
+        assert owners(cluster) == settled
 
 
 def owners(cluster: Cluster) -> dict[bytes, list[str]]:
