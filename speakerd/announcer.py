@@ -24,6 +24,7 @@ from speakerd.membership.envelope import Envelope, Post
 from speakerd.membership.transport import Mail
 from speakerd.mesh import Effect, Mesh
 from speakerd.model import Interface
+from speakerd.ownership.agenda import soonest
 from speakerd.ownership.effects import Announce, AskWire
 
 BEAT = 5.0
@@ -83,8 +84,7 @@ class Announcer:
 
     def deadline(self) -> float | None:
         """At once while wishes are pending, else when the mesh or what is to be written wants it."""
-        due = (self._more_at, self._report_at, self._mesh_due, self._leave_by)
-        return min((at for at in due if at is not None), default=None)
+        return soonest(self._more_at, self._report_at, self._mesh_due, self._leave_by)
 
     def wake(self, now: float) -> None:
         """Take a slice of new wishes, do what the mesh has to do, and write what is observed when its time has come."""

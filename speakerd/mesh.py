@@ -24,6 +24,7 @@ from speakerd.membership.heartbeat import Phase
 from speakerd.membership.peer import HERE, State
 from speakerd.model import Interface
 from speakerd.ownership import message
+from speakerd.ownership.agenda import soonest
 from speakerd.ownership.calm import Calm
 from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, Vouch
 from speakerd.ownership.message import Answer, Ask, Claims, Heard, Pull, Question
@@ -266,11 +267,9 @@ class Mesh:
 
     def deadline(self) -> float | None:
         """When to call `wake`."""
-        due = [self.detector.deadline(), self.owner.deadline(), *self._hold.deadlines()]
-        due += self._standing.deadlines()
-        if not self._hold.active:
-            due.append(self._calm.deadline())
-        return min((at for at in due if at is not None), default=None)
+        calm = None if self._hold.active else self._calm.deadline()
+        holds = (*self._hold.deadlines(), *self._standing.deadlines())
+        return soonest(self.detector.deadline(), self.owner.deadline(), calm, *holds)
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due."""

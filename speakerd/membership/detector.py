@@ -47,6 +47,7 @@ class Detector:
         self._ring = Ring(())
         self._beat_at = now
         self._watching: frozenset[str] = frozenset()
+        self._next: tuple[float, str] | None = None
         self._company = ""
         self._living: dict[str, None] = {}
         self.peers: dict[str, Peer] = {}
@@ -70,6 +71,7 @@ class Detector:
         for peer in self.peers.values():
             peer.pace(settings.interval, settings.misses)
         self._see_ring(now)
+        self._next = None
         return found
 
     @property
@@ -81,7 +83,7 @@ class Detector:
         """This process stood still: what was missed meanwhile says nothing."""
         for peer in self.peers.values():
             peer.count_anew(now)
-        self._beat_at = now
+        self._beat_at, self._next = now, None
 
     def running(self, now: float) -> None:
         """This node has started: let heartbeats go to all at once."""
@@ -224,6 +226,8 @@ class Detector:
                 found += self._voted(peer, heartbeat.decode(envelope.body, Vote), now)
             case Kind.REFUTATION:
                 found += self._refuted(heartbeat.decode(envelope.body, Refutation), now)
+        if self._next and (peer.name == self._next[1] or self._due(peer) < self._next[0]):
+            self._next = None
         return found
 
     def _back(self, peer: Peer, now: float) -> list[Effect]:
@@ -293,7 +297,7 @@ class Detector:
         peer = self.peers.get(said.name)
         if peer is None or peer.boot != said.boot or not _later(peer, said.sequence, peer.sequence):
             return []
-        peer.sequence = said.sequence
+        peer.sequence, self._next = said.sequence, None
         peer.count_anew(now)
         return self._back(peer, now)
 
@@ -303,7 +307,10 @@ class Detector:
         """The next heartbeat, or the next one of another that may be missed."""
         if not self.peers or not self._keyed:
             return None
-        return min([self._beat_at, *(self._due(self.peers[name]) for name in self._watching)])
+        if self._next is None:
+            watched = ((self._due(self.peers[name]), name) for name in self._watching)
+            self._next = min(watched, default=(float("inf"), ""))
+        return min(self._beat_at, self._next[0])
 
     def _due(self, peer: Peer) -> float:
         now = peer.heard
@@ -329,6 +336,7 @@ class Detector:
         return found
 
     def _late(self, peer: Peer, now: float) -> list[Effect]:
+        self._next = None
         if not peer.missed:
             peer.missed = True
             missed: list[Effect] = [Missed(peer.name)]
@@ -370,7 +378,7 @@ class Detector:
         before, peer.state = peer.state, state
         if before is state:
             return []
-        peer.since = now
+        peer.since, self._next = now, None
         if state in HERE and peer.name in self.peers:
             self._living[peer.name] = None
             if before is State.DEAD:
@@ -392,7 +400,7 @@ class Detector:
         watching = self._ring.observed(self._me, self.peers)
         for name in watching - self._watching:
             self.peers[name].count_anew(now)
-        self._watching = watching
+        self._watching, self._next = watching, None
 
 
 def _later(peer: Peer, sequence: int, other: int) -> bool:

@@ -9,6 +9,7 @@ from itertools import islice
 
 from speakerd.exchange import Candidate
 from speakerd.ownership import heirs, message
+from speakerd.ownership.agenda import soonest
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell
 from speakerd.ownership.message import Proposal
@@ -88,7 +89,7 @@ class Calm:
         """The next pass, or at once while one is under way."""
         if self._queue:
             return self._woken
-        return min((at for at in (self._heirs_at, self._tidy_at) if at is not None), default=None)
+        return soonest(self._heirs_at, self._tidy_at)
 
     def wake(self, now: float) -> list[Effect]:
         """Do a slice of what is due."""

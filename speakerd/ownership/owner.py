@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from speakerd.exchange import Claim, Stake
 from speakerd.ownership import message
+from speakerd.ownership.agenda import soonest
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell
 from speakerd.ownership.handover import Handover
@@ -74,8 +75,7 @@ class Owner:
 
     def deadline(self) -> float | None:
         """When to look at something."""
-        due = (self.takeover.deadline(), self.holdings.agenda.deadline(), self.selfcheck.deadline())
-        return min((at for at in due if at is not None), default=None)
+        return soonest(self.holdings.agenda.deadline(), self.takeover.deadline(), self.selfcheck.deadline())
 
     def wake(self, now: float) -> list[Effect]:
         """Ask what is to be asked, and look at the VIPs that are due."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from speakerd.ownership.agenda import Agenda
+from speakerd.ownership.agenda import Agenda, soonest
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Noted, Tell, text
 from speakerd.ownership.holdings import Holdings
@@ -122,9 +122,8 @@ class SelfCheck:
 
     def deadline(self) -> float | None:
         """When to ask, or to stop waiting."""
-        due = [check.until for check in self._checks.values()]
-        lanes = (lane.deadline() for lane in (self._fresh, self._failed, self._calm))
-        return min([*due, *(at for at in lanes if at is not None)], default=None)
+        waiting = min([check.until for check in self._checks.values()]) if self._checks else None
+        return soonest(waiting, self._fresh.deadline(), self._failed.deadline(), self._calm.deadline())
 
     def wake(self, now: float) -> list[Effect]:
         """Judge those that nobody heard, and ask for the next ones."""

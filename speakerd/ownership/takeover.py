@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from speakerd.exchange import Claim, Stake
 from speakerd.ownership import message, probe
+from speakerd.ownership.agenda import soonest
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Noted, Tell, text
 from speakerd.ownership.holdings import Holdings
@@ -104,8 +105,7 @@ class Takeover:
 
     def deadline(self) -> float | None:
         """The next question, or verdict."""
-        due = (each.deadline() for each in self._inquiries.values())
-        return min((at for at in due if at is not None), default=None)
+        return soonest(*(each.deadline() for each in self._inquiries.values())) if self._inquiries else None
 
     def wake(self, now: float) -> list[Effect]:
         """Ask what is to be asked."""

@@ -47,6 +47,7 @@ class Promises(Watcher):
         self._hasty: dict[tuple[bytes, int], float] = {}
         self._lost: dict[bytes, tuple[float, Node]] = {}
         self._ways: dict[tuple[int, int], float] = {}
+        self._seen: tuple[object, ...] = ()
         self._failing: set[tuple[str, bytes]] = set()
         self._unwell_at = 0.0
         self._said: Counter[int] = Counter()
@@ -129,7 +130,11 @@ class Promises(Watcher):
         return False
 
     def _see_ways(self) -> None:
-        """Since when each pair of nodes hears each other."""
+        """Since when each pair of nodes hears each other; looked at again where something has changed."""
+        seen = (self.actions.changed, *((node.runs, len(node.knows)) for node in self.world.nodes))
+        if seen == self._seen:
+            return
+        self._seen = seen
         for one, other in combinations(self.world.nodes, 2):
             key = (one.number, other.number)
             if not self.hear(one, other):

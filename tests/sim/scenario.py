@@ -16,7 +16,7 @@ MISPLACED = 0.2
 """Share of scenarios with a node whose segment is dead with carrier up."""
 PARTED = 0.4
 """Share of scenarios with a cut, or with two nodes that do not hear each other while others hear both."""
-SMALL, LARGE = 12, 0.15
+SMALL, LARGE = 12, 0.05
 """Nodes of a cluster that is not large; the share of large ones among those of six and more, where they are allowed."""
 PRESETS = ((0.075, 2, 3), (0.25, 3, 4), (1.0, 4, 6))
 

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable
 from heapq import heappop, heappush
+from operator import and_
 from random import Random
 
 from msgspec.structs import replace
@@ -241,7 +242,7 @@ class World:
             return False
         if carrier:
             return self.on(source, segment) and self.on(target, segment)
-        return any(source.carrier[way] and target.carrier[way] for way in range(self.scenario.segments))
+        return any(map(and_, source.carrier, target.carrier))
 
     def on(self, node: Node, segment: int) -> bool:
         """Whether a node is on a segment in truth, not only as its carrier says."""
