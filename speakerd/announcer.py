@@ -22,8 +22,9 @@ from speakerd.layer2.responder import Spoken
 from speakerd.link import Ends, Head, SightReader, SightWriter, WantedReader
 from speakerd.membership.envelope import Envelope, Post
 from speakerd.membership.transport import Mail
-from speakerd.mesh import Effect, Mesh
+from speakerd.mesh import Mesh
 from speakerd.model import Interface
+from speakerd.outbox import Effect
 from speakerd.ownership.agenda import soonest
 from speakerd.ownership.effects import Announce, AskWire
 

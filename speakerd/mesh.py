@@ -15,7 +15,7 @@ from speakerd.errands import Errands
 from speakerd.exchange import Claim, Happening, Member, MemberSeen, MembershipSettings, Stake
 from speakerd.gossip import Gossip
 from speakerd.hold import Hold
-from speakerd.kinds import BODIES, KINDS
+from speakerd.kinds import BODIES
 from speakerd.members import Members, Myself
 from speakerd.membership import effects as membership
 from speakerd.membership.detector import Detector
@@ -23,6 +23,7 @@ from speakerd.membership.envelope import Carrier, Envelope, Kind, Post
 from speakerd.membership.heartbeat import Phase
 from speakerd.membership.peer import HERE, State
 from speakerd.model import Interface
+from speakerd.outbox import Effect, Outbox
 from speakerd.ownership import message
 from speakerd.ownership.agenda import soonest
 from speakerd.ownership.calm import Calm
@@ -34,8 +35,6 @@ from speakerd.standing import Standing
 from speakerd.wire import DecodeError
 
 EVERYTHING = b"\xff" * (message.BUCKETS // 8)
-
-Effect = Post | AskWire | Announce
 
 
 class Mesh:
@@ -69,6 +68,7 @@ class Mesh:
         self._usable: frozenset[int] = frozenset()
         self._company = Company(members, self.owner.takeover)
         self._chronicle = Chronicle()
+        self._outbox = Outbox(self.detector, self._note)
         self.left = False
         self._claims_changed = 0
 
@@ -186,8 +186,7 @@ class Mesh:
             self.owner.rivals.yields = not usable
         self._usable = usable
         self._stand(now)
-        found = self._pull_all(now) if self._hold.closed else []
-        return self._done([*found, *self.owner.wake(now)], now)
+        return self._done([*(self._pull_all(now) if self._hold.closed else ()), *self.owner.wake(now)], now)
 
     def host(self, index: int, ip: bytes, mac: bytes, now: float) -> None:
         """Somebody spoke on a segment."""
@@ -215,7 +214,7 @@ class Mesh:
         match body:
             case Question():
                 index = envelope.index if envelope.carrier is Carrier.ETHERNET else 0
-                return self._told([Tell(envelope.sender, Answer(body.nonce), index)], now)
+                return self._outbox.take([Tell(envelope.sender, Answer(body.nonce), index)], now)
             case Answer():
                 self.owner.takeover.answered(envelope.sender, now)
                 return []
@@ -224,20 +223,20 @@ class Mesh:
                 indexes = [index for index in self._members.segments(envelope.sender) if index in self._usable]
                 return [AskWire(index, ip) for ip in ips for index in indexes]
             case Claims():
-                found = self._told(self.owner.receive(envelope.sender, body, now), now)
+                found = self._outbox.take(self.owner.receive(envelope.sender, body, now), now)
                 return [*found, *self._compare(envelope.sender, now)] if body.final else found
             case _:
                 if isinstance(body, Heard):
                     self._segments.heard(body.ip, body.mac, now, by=envelope.sender)
-                return self._told(self.owner.receive(envelope.sender, body, now), now)
+                return self._outbox.take(self.owner.receive(envelope.sender, body, now), now)
 
     def heard(self, ip: bytes, mac: bytes, now: float) -> list[Effect]:
         """Another station said that `ip` is at `mac`."""
         self._members.now = now
         self._segments.heard(ip, mac, now)
-        found = self._told(self.owner.heard(ip, mac, now), now)
+        found = self._outbox.take(self.owner.heard(ip, mac, now), now)
         if asker := self._errands.heard(ip, mac, now):
-            found += self._told([Tell(asker, Heard(ip, mac))], now)
+            found += self._outbox.take([Tell(asker, Heard(ip, mac))], now)
         return self._done(found, now)
 
     def paused(self, seconds: float, now: float) -> list[Effect]:
@@ -280,14 +279,14 @@ class Mesh:
         if self._standing.over(now):
             self._stand(now)
         if not self._hold.active:
-            found += self._told(self._calm.wake(now), now)
-        return self._done([*found, *self._told(self.owner.wake(now), now)], now)
+            found += self._outbox.take(self._calm.wake(now), now)
+        return self._done([*found, *self._outbox.take(self.owner.wake(now), now)], now)
 
     def _see_segments(self, now: float) -> list[Effect]:
         """Give up a segment that is dead to this node; one that lives again is like one whose carrier is back."""
         before = self._segments.silent
         usable = {each.index: each.name for each in self._interfaces if each.usable}
-        found = self._told(self._segments.look(usable, self._company.hosts, now), now)
+        found = self._outbox.take(self._segments.look(usable, self._company.hosts, now), now)
         if self._segments.silent == before:
             return found
         for each in self._interfaces:
@@ -299,37 +298,18 @@ class Mesh:
 
     def _done(self, found: Iterable[Effect | Tell | Noted | Vouch], now: float) -> list[Effect]:
         """Bring what heartbeats tell up to date; `found` as what leaves."""
-        self.myself.digest = self.owner.holdings.table.digest
+        holdings = self.owner.holdings
+        self.myself.digest = holdings.table.digest
         if word := self._company.look(now, starting=self.myself.phase is Phase.STARTING):
             self._note(word, self._members.me)
-        if self.owner.holdings.changed:
-            self.owner.selfcheck.look(self.owner.holdings.changed, now)
-            self._calm.touch(self.owner.holdings.changed)
-            self.owner.holdings.changed.clear()
+        if holdings.changed:
+            self.owner.selfcheck.look(holdings.changed, now)
+            self._calm.touch(holdings.changed)
+            holdings.changed.clear()
             self._claims_changed += 1
             self._calm.stir(now)
-        effects = [*self._told(found, now), *self._told(self.owner.flush(), now)]
-        holdings = self.owner.holdings
+        effects = self._outbox.take([*found, *self.owner.flush()], now)
         self.left = holdings.leaving and (not holdings.serving or not self.detector.living())
-        return effects
-
-    def _told(self, found: Iterable[Effect | Tell | Noted | Vouch], now: float) -> list[Effect]:
-        """Ownership's effects as what leaves this node."""
-        effects: list[Effect] = []
-        for each in found:
-            match each:
-                case Tell(to, body, index):
-                    kind, data = KINDS[type(body)], message.encode(body)
-                    if index:
-                        effects.append(Post(to, Carrier.ETHERNET, index, kind, data))
-                    else:
-                        effects += self.detector.post(to, kind, data, now)
-                case Noted(word, subject, detail):
-                    self._note(word, subject, detail)
-                case Vouch(to, name):
-                    effects += self.detector.vouch(to, name, now)
-                case _:
-                    effects.append(each)
         return effects
 
     def _carry_out(self, found: Iterable[membership.Effect], now: float) -> list[Effect]:
@@ -342,13 +322,15 @@ class Mesh:
                 case membership.Changed():
                     effects += self._member_changed(each, now)
                 case membership.Missed(name):
-                    effects += self._told(self.owner.takeover.missed(name, now), now)
+                    effects += self._outbox.take(self.owner.takeover.missed(name, now), now)
                 case membership.Beat(name, digest):
                     effects += self._beat(name, digest, now)
                 case membership.Suspended(seconds):
                     effects += self.paused(seconds, now)
                 case membership.TwoBoots(name):
-                    self._two_boots(name, now)
+                    self._note("member.two-boots", name)
+                    self._standing.two_boots(name, self._members.me, now)
+                    self._stand(now)
         return effects
 
     def _member_changed(self, change: membership.Changed, now: float) -> list[Effect]:
@@ -360,13 +342,13 @@ class Mesh:
             self._hold.lost(name)
             self._calm.left(name, now)
             self._calm.members_changed(now)
-            return self._told(self.owner.wake(now), now)
+            return self._outbox.take(self.owner.wake(now), now)
         if before not in HERE:
             self._gossip.returned(name)
             self.owner.takeover.appeared(name, now)
             self._calm.joined(name, now)
             self._calm.members_changed(now)
-            return self._told([Tell(name, Pull(EVERYTHING))], now) if self.detector.peers[name].boot else []
+            return self._outbox.take([Tell(name, Pull(EVERYTHING))], now) if self.detector.peers[name].boot else []
         if after is not State.SUSPECT:
             self._calm.stir_all(now)
         return []
@@ -379,7 +361,7 @@ class Mesh:
             return self._compare(name, now)
         if not self._gossip.pulls(self.detector.interval, now):
             return []
-        return self._told([Tell(name, Pull(self.owner.holdings.table.differing(digest)))], now)
+        return self._outbox.take([Tell(name, Pull(self.owner.holdings.table.differing(digest)))], now)
 
     def _compare(self, name: str, now: float) -> list[Effect]:
         """The claims of `name` are known now. One that was lost may have announced what is ours meanwhile."""
@@ -391,8 +373,7 @@ class Mesh:
         """Ask for all claims those that watch this node: everybody, but in a large cluster."""
         body, living = message.encode(Pull(EVERYTHING)), self.detector.living()
         asked = [name for name in sorted(self.detector.observers()) if name in living]
-        posts = [self.detector.post(name, Kind.PULL, body, now, both=True) for name in asked]
-        return [post for some in posts for post in some]
+        return [post for name in asked for post in self.detector.post(name, Kind.PULL, body, now, both=True)]
 
     def _end_silence(self, now: float) -> None:
         """Answer again, altogether or on some interfaces, if it is time."""
@@ -414,11 +395,6 @@ class Mesh:
         in_company, open_ = bool(self.detector.peers), self._usable - self._hold.closed
         place = self._standing.place(self._interfaces, open_, partly=partly, in_company=in_company)
         self.owner.stand(place, now)
-
-    def _two_boots(self, name: str, now: float) -> None:
-        self._note("member.two-boots", name)
-        self._standing.two_boots(name, self._members.me, now)
-        self._stand(now)
 
     def _note(self, word: str, subject: str, detail: str = "") -> None:
         self._chronicle.note(self._members.now, word, subject, detail)

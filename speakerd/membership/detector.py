@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
 from speakerd.exchange import Member, MembershipSettings
-from speakerd.membership import heartbeat
+from speakerd.membership import heartbeat, proof
 from speakerd.membership.effects import Beat, Changed, Effect, Missed, Suspended, TwoBoots
 from speakerd.membership.envelope import Envelope, Kind, Post
-from speakerd.membership.heartbeat import Fate, Heartbeat, Nonce, Phase, Refutation, Vote, member_id
+from speakerd.membership.heartbeat import Fate, Heartbeat, Phase, Refutation, Vote, member_id
 from speakerd.membership.peer import HERE, PHASES, STALL, Peer, State
 from speakerd.membership.ring import Ring
 from speakerd.membership.voice import Self, Voice
@@ -24,14 +24,10 @@ HEARD = 2
 """Intervals for which who was heard counts as heard now."""
 LISTED = 3
 """Intervals after which a member that hears this node lists it."""
-NONCE_AGAIN = 0.5
-"""Intervals until an unknown life is asked again to prove itself."""
 REFUSED_FOR = 10.0
 """Seconds for which a second host of a name is not listened to."""
 AHEAD = 2
 """Intervals a member's clock may go further than ours between two messages, until we believe that ours stood still."""
-MOST_LIVES = 4
-"""Unproven lives of one name asked at a time; a cluster has one, or two while it restarts."""
 
 
 class Detector:
@@ -172,31 +168,18 @@ class Detector:
         """A life that has proven nothing yet: it may ask for our proof, give its own, or be asked for it."""
         if now < peer.refused.get(envelope.boot, now):
             self.counters["two-boots"] += 1
-            told = heartbeat.encode(Refutation(peer.name, peer.boot, peer.sequence))
-            return [_back(envelope, Kind.REFUTATION, told)] if envelope.kind is Kind.HEARTBEAT else []
+            return list(proof.refuse(peer, envelope))
         if envelope.kind is Kind.HELLO:
             return [*self._prove(peer, envelope, now), *self._challenge(peer, envelope, now)]
-        if envelope.kind is Kind.PROOF:
-            wanted, _ = peer.nonces.get(envelope.boot, (b"", 0.0))
-            if wanted and heartbeat.decode(envelope.body, Nonce).nonce == wanted:
-                return self._accept(peer, envelope, now)
+        if envelope.kind is Kind.PROOF and proof.given(peer, envelope):
+            return self._accept(peer, envelope, now)
         return self._challenge(peer, envelope, now)
 
     def _challenge(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
-        nonce, at = peer.nonces.get(envelope.boot, (b"", float("-inf")))
-        if now - at < NONCE_AGAIN * self.interval:
-            return []
-        if not nonce:
-            while len(peer.nonces) >= MOST_LIVES:
-                del peer.nonces[next(iter(peer.nonces))]
-            nonce = int(self._random() * (1 << 53)).to_bytes(8)
-        peer.nonces[envelope.boot] = (nonce, now)
-        return [_back(envelope, Kind.HELLO, heartbeat.encode(Nonce(nonce)))]
+        return list(proof.ask(peer, envelope, self._random, self.interval, now))
 
     def _prove(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
-        nonce = heartbeat.decode(envelope.body, Nonce)
-        posts: list[Effect] = [_back(envelope, Kind.PROOF, heartbeat.encode(nonce))]
-        return [*posts, *self._voice.beats_to(peer, now)]
+        return [proof.give(envelope), *self._voice.beats_to(peer, now)]
 
     def _accept(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
         """It signed our nonce: it lives now, and whatever life of that name there was does not."""
@@ -406,8 +389,3 @@ class Detector:
 def _later(peer: Peer, sequence: int, other: int) -> bool:
     """Whether the first was sent at least one heartbeat after the other; what one instant brings has many sequences."""
     return sequence - other > LATER * peer.interval * 1e6
-
-
-def _back(envelope: Envelope, kind: Kind, body: bytes) -> Post:
-    """An answer by the way the question came."""
-    return Post(envelope.sender, envelope.carrier, envelope.index, kind, body)

@@ -12,7 +12,8 @@ from speakerd.exchange import Key, Member, MembershipSettings
 from speakerd.membership.envelope import Envelope, Post
 from speakerd.membership.keys import key_id
 from speakerd.membership.transport import Mail
-from speakerd.mesh import Effect, Mesh
+from speakerd.mesh import Mesh
+from speakerd.outbox import Effect
 from speakerd.settings import PRESETS
 from tests.bench.figures import Options, Outcome, at_most
 

@@ -131,7 +131,8 @@ class Promises(Watcher):
 
     def _see_ways(self) -> None:
         """Since when each pair of nodes hears each other; looked at again where something has changed."""
-        seen = (self.actions.changed, *((node.runs, len(node.knows)) for node in self.world.nodes))
+        nodes = [(node.runs, len(node.knows), *node.carrier) for node in self.world.nodes]
+        seen = (self.actions.changed, self.world.blocked.total(), *nodes)
         if seen == self._seen:
             return
         self._seen = seen

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from speakerd.exchange import Candidate, Claim, Member, MembershipSettings, Stake, Vip
 from speakerd.membership.envelope import Carrier, Envelope, Post
-from speakerd.mesh import Effect, Mesh
+from speakerd.mesh import Mesh
 from speakerd.model import Interface
+from speakerd.outbox import Effect
 from speakerd.ownership.effects import Announce, AskWire
 from tests.sim.scenario import Scenario
 

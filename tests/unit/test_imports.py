@@ -40,7 +40,21 @@ STOREYS = (
         "vips",
     }
     | {"kube.meshkeys"},
-    {"control", "decide", "diagnosis", "engine", "host", "kube", "kinds", "layer2", "link", "members", "mesh", "hold"}
+    {
+        "control",
+        "decide",
+        "diagnosis",
+        "engine",
+        "host",
+        "kube",
+        "kinds",
+        "layer2",
+        "link",
+        "members",
+        "mesh",
+        "hold",
+        "outbox",
+    }
     | {
         "account",
         "bell",
@@ -66,7 +80,7 @@ PURE = frozenset(
     "advertise allocator chronicle company conditions config decide decision diagnosis difference errands events"
     " exchange explain findings gossip hold kinds members membership mesh metrics model occupancy ownership prospects"
     " report search segments settings snapshot standing status tally vips wire wish"
-    " kube.body kube.lease kube.meshkeys kube.objects kube.records"
+    " outbox kube.body kube.lease kube.meshkeys kube.objects kube.records"
     " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset({"config.load", "config.sources", "membership.transport"})
