@@ -387,10 +387,8 @@ def test_a_memo_never_changes_the_plan(
         )
         plan, memo = decide(snapshot, memo)
         fresh, _ = decide(snapshot, Memo())
-        assert plan.assignments == fresh.assignments
-        assert plan.refused == fresh.refused
-        assert plan.shared == fresh.shared
-        assert plan.writes == fresh.writes
+        for part in ("assignments", "refused", "shared", "writes"):
+            assert getattr(plan, part) == getattr(fresh, part), part
         assert set(plan.releases) == set(fresh.releases)
         assert set(plan.adoptions) == set(fresh.adoptions)
         assert resolved(plan) == resolved(fresh)
