@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from speakerd import privileges
 from speakerd.bell import COUNT
+from speakerd.deadlines import soonest
 from speakerd.engine import Engine, boot_time
 from speakerd.exchange import Counters, Facts, Layer2Settings, Observed
 from speakerd.host import Host
@@ -25,7 +26,6 @@ from speakerd.membership.transport import Mail
 from speakerd.mesh import Mesh
 from speakerd.model import Interface
 from speakerd.outbox import Effect
-from speakerd.ownership.agenda import soonest
 from speakerd.ownership.effects import Announce, AskWire
 
 BEAT = 5.0
@@ -156,8 +156,10 @@ class Announcer:
     def _heard(self, spoken: Spoken, now: float) -> None:
         if spoken.asks:
             self._mesh.host(spoken.index, spoken.ip, spoken.mac, now)
-        else:
-            self._do(self._mesh.heard(spoken.ip, spoken.mac, now), now)
+            return
+        effects = self._mesh.heard(spoken.ip, spoken.mac, now)
+        if effects or self._mesh.attentive:
+            self._do(effects, now)
 
     def _changed(self, now: float) -> None:
         """Links or addresses of this host may have changed."""

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, Self
 
+from speakerd.deadlines import soonest
+
 ROUNDS = 8
 """Polls without waiting before deadlines are judged: bounds what a flood can delay them by."""
 READY_AT_ONCE = 64
@@ -93,12 +95,15 @@ class Engine:
         due = self._due if self._known else self._nearest()
         if (due is None or due - now > QUIET) and gc.get_count()[0] > GARBAGE:
             gc.collect()
-        timeout = -1.0 if due is None else max(0.0, due - now)
         self._look_for_gap(0.0)
-        for _ in range(ROUNDS):
-            if not self._drain(timeout):
+        ready = self._drain(-1.0 if due is None else max(0.0, due - now))
+        self._due, self._known = self._nearest(), True
+        if self._due is None or self._due > self._clock():
+            return
+        for _ in range(ROUNDS - 1):
+            if not ready:
                 break
-            timeout = 0.0
+            ready = self._drain(0.0)
         self._judge()
 
     def _drain(self, timeout: float) -> bool:
@@ -120,7 +125,7 @@ class Engine:
             self._stood_still(late, self._clock())
 
     def _nearest(self) -> float | None:
-        return min((at for core in self._cores if (at := core.deadline()) is not None), default=None)
+        return soonest(*[core.deadline() for core in self._cores])
 
     def _judge(self) -> None:
         """Wake what is due. Where nothing was, the nearest deadline is known until something is read again."""

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from speakerd import conditions
 from speakerd.chronicle import Chronicle
 from speakerd.company import Company
+from speakerd.deadlines import soonest
 from speakerd.errands import Errands
 from speakerd.exchange import Claim, Happening, Member, MemberSeen, MembershipSettings, Stake
 from speakerd.gossip import Gossip
@@ -25,7 +26,6 @@ from speakerd.membership.peer import HERE, State
 from speakerd.model import Interface
 from speakerd.outbox import Effect, Outbox
 from speakerd.ownership import message
-from speakerd.ownership.agenda import soonest
 from speakerd.ownership.calm import Calm
 from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, Vouch
 from speakerd.ownership.message import Answer, Ask, Claims, Heard, Pull, Question
@@ -90,14 +90,14 @@ class Mesh:
         return self.owner.holdings.standby
 
     @property
-    def alone(self) -> bool:
-        """Whether this node hears no other member, or is heard by none."""
-        return self._members.alone_now
-
-    @property
     def quiet(self) -> bool:
         """Whether no gratuitous frame may go out: who is alone may be deaf."""
         return self._company.quiet
+
+    @property
+    def attentive(self) -> bool:
+        """Whether what a station says may change anything though nothing comes of it at once."""
+        return self._members.alone_now or self.owner.takeover.asking
 
     @property
     def known(self) -> Mapping[bytes, Claim]:

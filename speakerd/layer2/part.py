@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
+from speakerd.deadlines import soonest
 from speakerd.exchange import Counters, Layer2Settings
 from speakerd.layer2.responder import Drop, Responder, Send, Spoken
 from speakerd.layer2.sieve import Sieve
@@ -80,8 +81,8 @@ class Layer2:
 
     def deadline(self) -> float | None:
         """When something is due to be announced or filtered, or at once while groups are left to join."""
-        due = (self._groups_at if self._groups.pending else None, self._sieve.deadline(), self._core.deadline())
-        return min((at for at in due if at is not None), default=None)
+        groups = self._groups_at if self._groups.pending else None
+        return soonest(groups, self._sieve.deadline(), self._core.deadline())
 
     def wake(self, now: float) -> None:
         """Announce what is due, make the filters exact in time, and join a slice of the groups."""

@@ -7,15 +7,6 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 
 
-def soonest(*times: float | None) -> float | None:
-    """The earliest of some deadlines, None where none is set; asked for after each message, so a plain loop."""
-    found = None
-    for at in times:
-        if at is not None and (found is None or at < found):
-            found = at
-    return found
-
-
 class Agenda(Generic[K]):
     """Keys with times, handed out when due; a key handed out is off the agenda."""
 

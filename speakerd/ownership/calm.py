@@ -7,9 +7,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from speakerd.deadlines import soonest
 from speakerd.exchange import Candidate
 from speakerd.ownership import heirs, message
-from speakerd.ownership.agenda import soonest
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell
 from speakerd.ownership.message import Proposal

@@ -11,7 +11,7 @@ BY_SILENCE = frozenset({"owner-dead", "restored"})
 
 
 class Standing(Struct, frozen=True):
-    """What a claimant brings: `yields`: it stood still, lost its carrier, or is not heard; `side`: members on its side."""
+    """What a claimant brings: `yields`: it stood still, lost carrier, or is not heard; `side`: members on its side."""
 
     claim: Claim
     side: int

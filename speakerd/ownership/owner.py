@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct
 
+from speakerd.deadlines import soonest
 from speakerd.exchange import Claim, Stake
 from speakerd.ownership import message
-from speakerd.ownership.agenda import soonest
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell
 from speakerd.ownership.handover import Handover

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from speakerd.ownership.agenda import Agenda, soonest
+from speakerd.deadlines import soonest
+from speakerd.ownership.agenda import Agenda
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Noted, Tell, text
 from speakerd.ownership.holdings import Holdings

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
+from speakerd.deadlines import soonest
 from speakerd.exchange import Claim, Stake
 from speakerd.ownership import message, probe
-from speakerd.ownership.agenda import soonest
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Noted, Tell, text
 from speakerd.ownership.holdings import Holdings
@@ -100,6 +100,11 @@ class Takeover:
     def _heir_of(self, ip: bytes) -> bool:
         claim = self._holdings.table.get(ip)
         return claim is not None and claim.heir == self._holdings.me and ip in self._holdings.stakes
+
+    @property
+    def asking(self) -> bool:
+        """Whether the wire is being asked for a VIP, or for a member that may be dead."""
+        return bool(self._probes or self._inquiries)
 
     # -- time
 

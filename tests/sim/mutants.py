@@ -6,6 +6,7 @@ This is the one place where code of ours is replaced while it runs.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from speakerd.gossip import Gossip
 from speakerd.membership import detector, peer
 from speakerd.membership.effects import Effect
 from speakerd.mesh import Mesh
@@ -50,6 +51,12 @@ def _contest_in_silence(self: Rivals, *arguments: Any) -> list[object]:  # noqa:
     return [each for each in _contest(self, *arguments) if not isinstance(each, Announce)]
 
 
+def _never_announce_again() -> None:
+    """Neither by who won, nor when the tables of who was lost have been compared."""
+    _replace(Rivals, "_contest", _contest_in_silence)()
+    _replace(Gossip, "compared", _nothing)()
+
+
 def _goes_on_answering(self: Handover, claim: Any, now: float) -> None:  # noqa: ANN401
     self.drop(claim.ip)
     self._holdings.follow(claim, now)
@@ -80,7 +87,7 @@ MUTANTS: Mapping[str, Patch] = {
     "both sides of a contest lose": _replace(contest, "wins", lambda _ours, _theirs, _rank_by: False),
     "claims of others are ignored where served": _replace(Rivals, "_challenged", _nothing),
     "epochs are not compared": _replace(rivals, "order", lambda _claim: (0, 0)),
-    "nothing is announced after a contest": _replace(Rivals, "_contest", _contest_in_silence),
+    "nothing is announced after a contest": _never_announce_again,
     "tables are never compared": _replace(Mesh, "_beat", _nothing),
     "nothing is pushed or offered": _replace(Owner, "flush", _nothing),
     "a pause is not noticed": _replace(Mesh, "paused", _nothing),

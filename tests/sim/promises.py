@@ -88,6 +88,11 @@ class Promises(Watcher):
             if claim:
                 self.actions.note(ip, node.name, claim.epoch)
 
+    def returned(self, node: Node) -> None:
+        """Who stood still is silent before it hears what others claim, unless it has no others."""
+        if node.answers and node.mesh and node.mesh.detector.peers:
+            self.fail("restraint", f"{node.name}, back from a pause, answers before others have told what they claim")
+
     def announced(self, node: Node, segment: int, ip: bytes) -> None:
         """A host that only heeds gratuitous frames believes the last one."""
         self._neighbour[segment, ip] = node

@@ -137,6 +137,7 @@ class Node:
         waiting, self.queue = self.queue, deque()
         if gap > mesh.detector.interval:
             self.do(mesh.paused(gap, self.clock()))
+            self.world.returned(self)
         else:
             for each in waiting:
                 each()
@@ -328,6 +329,10 @@ class World:
                 if other is not node and node.number not in self.mute and self._wire(node, other, segment):
                     self._tell(other, ip, node.mac(segment))
 
+    def returned(self, node: Node) -> None:
+        """Tell the watcher."""
+        self._watch.returned(node)
+
     def answers_changed(self, node: Node, before: dict[bytes, tuple[str, ...]]) -> None:
         """Tell the watcher."""
         self._watch.answers_changed(node, before)
@@ -335,6 +340,9 @@ class World:
 
 class Watcher:
     """What looks on while a world runs."""
+
+    def returned(self, node: Node) -> None:
+        """`node` stood still for more than an interval, knows it, and has said nothing yet."""
 
     def answers_changed(self, node: Node, before: dict[bytes, tuple[str, ...]]) -> None:
         """`node` answers for other VIPs than `before`."""

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 STOREYS = (
     {
         "",
+        "deadlines",
         "decision",
         "difference",
         "exchange",
@@ -77,11 +78,11 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator chronicle company conditions config decide decision diagnosis difference errands events"
-    " exchange explain findings gossip hold kinds members membership mesh metrics model occupancy ownership prospects"
-    " report search segments settings snapshot standing status tally vips wire wish"
-    " outbox kube.body kube.lease kube.meshkeys kube.objects kube.records"
-    " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
+    "advertise allocator chronicle company conditions config deadlines decide decision diagnosis difference"
+    " errands events exchange explain findings gossip hold kinds members membership mesh metrics model"
+    " occupancy outbox ownership prospects report search segments settings snapshot standing status tally vips"
+    " wire wish kube.body kube.lease kube.meshkeys kube.objects kube.records layer2.arp layer2.filter"
+    " layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset({"config.load", "config.sources", "membership.transport"})
 
