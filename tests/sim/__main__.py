@@ -26,7 +26,7 @@ from tests.sim.trace import trace
 
 FIXED, FRESH, NIGHTLY = range(300), 100, range(20_000)
 MOST, MOST_NIGHTLY = 12, 50
-HUNTED = 60
+HUNTED = 200
 """Scenarios in which a mutant must be noticed."""
 TOLD = 500
 """Scenarios from one line of progress to the next."""

@@ -7,6 +7,7 @@ from functools import partial, singledispatchmethod
 from msgspec.structs import replace
 
 from speakerd.exchange import Stake
+from speakerd.mesh import Mesh
 from tests.sim import faults
 from tests.sim.faults import AnyFault
 from tests.sim.world import GOODBYE, Node, World, address, stakes
@@ -29,6 +30,7 @@ class Actions:
         self._version = 1
         self._outages: Counter[int] = Counter()
         self._missed: dict[int, list[Callable[[], None]]] = defaultdict(list)
+        self._down: dict[tuple[Node, int], Mesh] = {}
         self._absent = {fault.node for fault in world.scenario.faults if isinstance(fault, faults.Join)}
 
     def plan(self) -> None:
@@ -135,10 +137,18 @@ class Actions:
         if any((f.node, f.segment) == (fault.node, fault.segment) for f in others):
             return
         node.carrier[fault.segment] = up
+        key = (node, fault.segment)
 
         def tell() -> None:
-            if node.mesh is not None:
-                node.do(node.mesh.interfaces(node.interfaces(), node.clock()))
+            if node.mesh is None:
+                return
+            back = node.carrier[fault.segment] and self._down.get(key) is node.mesh
+            if not node.carrier[fault.segment]:
+                self._down[key] = node.mesh
+            node.do(node.mesh.interfaces(node.interfaces(), node.clock()))
+            if back:
+                del self._down[key]
+                self.world.watch.plugged(node, fault.segment)
 
         node.later(tell)
 

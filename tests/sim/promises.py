@@ -93,6 +93,12 @@ class Promises(Watcher):
         if node.answers and node.mesh and node.mesh.detector.peers:
             self.fail("restraint", f"{node.name}, back from a pause, answers before others have told what they claim")
 
+    def plugged(self, node: Node, segment: int) -> None:
+        """Who was cut off answers nothing there before claims are compared, unless it has no others."""
+        there = [ip for ip, names in node.answers.items() if not names or f"eth{segment}" in names]
+        if there and node.mesh and node.mesh.detector.peers:
+            self.fail("restraint", f"{node.name}, back on a segment, answers before others have told what they claim")
+
     def announced(self, node: Node, segment: int, ip: bytes) -> None:
         """A host that only heeds gratuitous frames believes the last one."""
         self._neighbour[segment, ip] = node

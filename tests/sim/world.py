@@ -137,7 +137,7 @@ class Node:
         waiting, self.queue = self.queue, deque()
         if gap > mesh.detector.interval:
             self.do(mesh.paused(gap, self.clock()))
-            self.world.returned(self)
+            self.world.watch.returned(self)
         else:
             for each in waiting:
                 each()
@@ -208,7 +208,7 @@ class World:
     """
 
     def __init__(self, scenario: Scenario, watch: "Watcher") -> None:
-        self.scenario, self._watch = scenario, watch
+        self.scenario, self.watch = scenario, watch
         self.random = Random(scenario.seed)
         self.now = 0.0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
@@ -324,18 +324,14 @@ class World:
         for segment in range(self.scenario.segments):
             if names is None or not self.on(node, segment) or (names and f"eth{segment}" not in names):
                 continue
-            self._watch.announced(node, segment, ip)
+            self.watch.announced(node, segment, ip)
             for other in self.nodes:
                 if other is not node and node.number not in self.mute and self._wire(node, other, segment):
                     self._tell(other, ip, node.mac(segment))
 
-    def returned(self, node: Node) -> None:
-        """Tell the watcher."""
-        self._watch.returned(node)
-
     def answers_changed(self, node: Node, before: dict[bytes, tuple[str, ...]]) -> None:
         """Tell the watcher."""
-        self._watch.answers_changed(node, before)
+        self.watch.answers_changed(node, before)
 
 
 class Watcher:
@@ -343,6 +339,9 @@ class Watcher:
 
     def returned(self, node: Node) -> None:
         """`node` stood still for more than an interval, knows it, and has said nothing yet."""
+
+    def plugged(self, node: Node, segment: int) -> None:
+        """`node` knows that its cable is in again on a segment, and has heard nothing there yet."""
 
     def answers_changed(self, node: Node, before: dict[bytes, tuple[str, ...]]) -> None:
         """`node` answers for other VIPs than `before`."""
