@@ -334,8 +334,19 @@ class Promises(Watcher):
         for segment in range(self.world.scenario.segments if len(here) == 1 and here[0].mesh else 0):
             found = self._neighbour.get((segment, ip))
             quiet = here[0].mesh is not None and here[0].mesh.quiet
-            if self.world.on(here[0], segment) and not quiet and found is not here[0]:
+            if found is here[0] or quiet or self._left_to_refresh(here[0], segment):
+                continue
+            if self.world.on(here[0], segment):
                 self.fail("neighbours", f"{here[0].name} has {ip.hex()}, hosts think {found.name if found else None}")
+
+    def _left_to_refresh(self, node: Node, segment: int) -> bool:
+        """Whether its segment was dead with carrier up, and no member is left whose frames would show that it lives.
+
+        Then layer 2's refresh tells the hosts, which this world does without.
+        """
+        misplaced = (each for each in self.world.scenario.faults if isinstance(each, faults.Misplaced))
+        was_dead = any((each.node, each.segment) == (node.number, segment) for each in misplaced)
+        return was_dead and all(other.mesh is None for other in self.world.nodes if other is not node)
 
     def _apart(self, here: list[Node]) -> bool:
         return not all(self.hear(a, b) for a, b in combinations(here, 2))
