@@ -40,6 +40,7 @@ class Promises(Watcher):
         self.broken: Broken | None = None
         self._answering: dict[bytes, set[Node]] = defaultdict(set)
         self._together: dict[tuple[bytes, int, int], float] = {}
+        self._shared: dict[bytes, float] = {}
         self._silent: dict[bytes, float] = {}
         self._moves: dict[bytes, list[tuple[float, str]]] = defaultdict(list)
         self._owner: dict[bytes, str] = {}
@@ -67,6 +68,7 @@ class Promises(Watcher):
     def answers_changed(self, node: Node, before: dict[bytes, tuple[str, ...]]) -> None:
         """A node answers for more or fewer VIPs."""
         now = self.world.now
+        self._shared |= {ip: now for ip in before.keys() | node.answers.keys() if self._answering[ip] - {node}}
         for ip in before.keys() - node.answers.keys():
             self._answering[ip].discard(node)
             others = self.answering(ip)
@@ -159,10 +161,11 @@ class Promises(Watcher):
         return self.world.now - self._ways.get(key, self.world.now)
 
     def _fails_a_check(self) -> None:
-        """No node finds that it is not heard, or that another answers, too, while nothing came between hosts."""
+        """No node finds that it is not heard, or that another answers, too, where neither is so."""
         checks = [(node.name, node.mesh.owner.selfcheck) for node in self.world.nodes if node.runs and node.mesh]
         failing = {(name, ip) for name, check in checks for ip in (*check.unheard, *check.foreign)}
-        fresh, self._failing = failing - self._failing, failing
+        fresh = {each for each in failing - self._failing if self.world.now - self._shared.get(each[1], 0) > self.scale}
+        self._failing = failing
         if not self._wire_is_well():
             self._unwell_at = self.world.now
         if fresh and self.world.now - self._unwell_at > self.scale:
