@@ -124,8 +124,14 @@ def l2_statuses(namespace: str) -> str:
     return f"/apis/metallb.io/v1beta1/namespaces/{quote(namespace)}/servicel2statuses"
 
 
-def l2_statuses_page(namespace: str, limit: int, token: str, key: str = "") -> str:
-    """A page of the ServiceL2Statuses: of Service `key`, or all."""
+def l2_statuses_page(namespace: str, limit: int, token: str, key: str = "", since: str = "") -> str:
+    """A page of the ServiceL2Statuses, of Service `key` or all; as they are now, or not older than version `since`.
+
+    As they are now costs the API server a look at all there are, for each Service anew.
+    """
+    if since and not token:
+        cached = f"&resourceVersion={since}&resourceVersionMatch=NotOlderThan"
+        return l2_statuses_page(namespace, limit, token, key) + cached
     service_namespace, _, name = key.partition("/")
     chosen = f"{SERVICE_LABEL}={name},{SERVICE_NAMESPACE_LABEL}={service_namespace}" if key else ""
     return f"{l2_statuses(namespace)}?labelSelector={quote(chosen)}&limit={limit}" + (
@@ -172,7 +178,7 @@ def _l2_status(node: str, key: str, interfaces: tuple[str, ...]) -> dict[str, ob
 class L2Status(msgspec.Struct, frozen=True):
     """What an object `name` says: Service `key` is answered for on `node`, on `interfaces` (sorted; none: on all).
 
-    `whole`: it has a status; else it says so by its labels alone.
+    `whole`: it has a status; else it says so by its labels alone. `version`: its resourceVersion.
     """
 
     name: str
@@ -180,6 +186,7 @@ class L2Status(msgspec.Struct, frozen=True):
     node: str = ""
     interfaces: tuple[str, ...] = ()
     whole: bool = True
+    version: str = ""
 
 
 def l2_statuses_in(page: bytes) -> tuple[list[L2Status], str]:
@@ -199,6 +206,7 @@ def l2_status_of(found: ServiceL2Status) -> L2Status:
         node=status.node or labels.get(NODE_LABEL, ""),
         interfaces=tuple(sorted(each.name for each in status.interfaces or ())),
         whole=bool(status.node),
+        version=found.metadata.resource_version,
     )
 
 

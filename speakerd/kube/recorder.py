@@ -61,6 +61,7 @@ class Recorder:
         self._core = Records(me, time.monotonic())
         self._services: Mapping[str, Service] = {}
         self._first: dict[str, list[body.L2Status]] | None = None
+        self._reached = "0"
         self._looked = False
         self._resting: dict[type[Due], float] = {}
         self._failures: dict[str, Failure] = {}
@@ -185,6 +186,7 @@ class Recorder:
                 answer = await self._send("PATCH", f"{path}/{name}/status", patch, MERGE_PATCH)
                 if answer.status != OK:
                     raise Refused(f"{answer.status} {answer.reason}")
+                self._reached = body.l2_status_in(answer.body).version or self._reached
 
     async def _create_status(self, due: StatusDue) -> str:
         """Create the object; its name where its status is still to be written, as it is where that is a subresource."""
@@ -194,14 +196,19 @@ class Recorder:
             raise Lacking("the API does not know ServiceL2Status")
         if answer.status not in (CREATED, CONFLICT):
             raise Refused(f"{answer.status} {answer.reason}")
-        whole = answer.status == CREATED and body.l2_status_in(answer.body).whole
-        return "" if whole else body.l2_status_name(self._node.name, due.key)
+        if answer.status == CREATED:
+            made = body.l2_status_in(answer.body)
+            self._reached = made.version or self._reached
+            if made.whole:
+                return ""
+        return body.l2_status_name(self._node.name, due.key)
 
     async def _statuses_of(self, key: str) -> list[body.L2Status]:
         """The objects of one Service; those read at the start count once."""
         if self._first is not None:
             return self._first.pop(key, [])
-        return await self._listed(partial(body.l2_statuses_page, self._namespace, PAGE, key=key), body.l2_statuses_in)
+        page = partial(body.l2_statuses_page, self._namespace, PAGE, key=key, since=self._reached)
+        return await self._listed(page, body.l2_statuses_in)
 
     # -- the event
 
