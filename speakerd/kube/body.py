@@ -129,14 +129,12 @@ def l2_statuses_page(namespace: str, limit: int, token: str, key: str = "", sinc
 
     As they are now costs the API server a look at all there are, for each Service anew.
     """
-    if since and not token:
-        cached = f"&resourceVersion={since}&resourceVersionMatch=NotOlderThan"
-        return l2_statuses_page(namespace, limit, token, key) + cached
     service_namespace, _, name = key.partition("/")
     chosen = f"{SERVICE_LABEL}={name},{SERVICE_NAMESPACE_LABEL}={service_namespace}" if key else ""
-    return f"{l2_statuses(namespace)}?labelSelector={quote(chosen)}&limit={limit}" + (
-        f"&continue={quote(token)}" if token else ""
-    )
+    where = f"{l2_statuses(namespace)}?labelSelector={quote(chosen)}&limit={limit}"
+    if token:
+        return f"{where}&continue={quote(token)}"
+    return f"{where}&resourceVersion={since}&resourceVersionMatch=NotOlderThan" if since else where
 
 
 def l2_status_name(node: str, key: str) -> str:

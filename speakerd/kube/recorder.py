@@ -179,6 +179,7 @@ class Recorder:
             answer = await self._send("DELETE", f"{path}/{each.name}")
             if answer.status not in (OK, NOT_FOUND):
                 raise Refused(f"{answer.status} {answer.reason}")
+            self._reached = ""  # the answer names no version: the next list must not be of before
         if due.here and not (mine and mine[0].whole and mine[0].interfaces == due.interfaces):
             name = mine[0].name if mine else await self._create_status(due)
             if name:

@@ -26,6 +26,8 @@ WARM, TIMED, MANY = 5, 50, 1000
 FIRST = IPv4Address("10.99.16.0")
 POOL = frozenset(str(FIRST + number) for number in range(MANY))
 """Exactly as many addresses as Services are made."""
+WRITTEN = 180.0
+"""Seconds; a node writes down four things of each VIP it owns, 20 a second at most."""
 PROBE = 0.012
 """Seconds an address is probed before its first announcement (layer2.probe)."""
 
@@ -100,7 +102,7 @@ def _thousand(lan: Lan, plane: ControlPlane, name: str, agents: Sequence[Agent],
     created = time.time()
     _say(f"{name}: {MANY} Services created in {created - start:.1f} s")
     answered = _all_answered(lan, plane)
-    eventually(lambda: _quiet(plane), "nothing more is written", 60)
+    eventually(lambda: _quiet(plane), "nothing more is written", WRITTEN)
     nodes = {agent.host.name for agent in agents}
     written = [each for each in plane.cluster.writes()[writes:] if each.user in nodes]
     figures = outcome["figures"]
