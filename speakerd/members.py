@@ -75,6 +75,10 @@ class Members:
         """Members on this node's side."""
         return 1 if self.alone_now else self.detector.side(self.now)
 
+    def listed(self, name: str) -> bool:
+        """Another hears it."""
+        return any(self.detector.peers[each].lists(name) for each in self.detector.living() if self.hears(each))
+
     def living(self) -> Collection[str]:
         """All others that live."""
         return self.detector.living()

@@ -234,7 +234,7 @@ class Detector:
         if beat.echo and envelope.received:
             peer.round_trip = max(0, envelope.received - beat.echo - beat.echo_age) / 1e6
         found = self._turn_to(peer, PHASES[beat.phase], now)
-        for fate in beat.dead:
+        for fate in () if peer.deaf else beat.dead:
             found += self._death_told(peer, fate, now)
         return [*found, Beat(peer.name, beat.digest)]
 
@@ -336,12 +336,15 @@ class Detector:
         return [*found, *self._judge(peer, now)]
 
     def _judge(self, peer: Peer, now: float) -> list[Effect]:
-        """Dead by two votes of those we hear; by our own alone where nobody else we hear observes it."""
+        """Dead by two votes of those we hear; by our own alone where nobody else we hear observes it.
+
+        Who hears nobody is no witness of anybody's death.
+        """
         interval, misses = peer.watched(now)
         counted = {
             name
             for name, at in peer.votes.items()
-            if now - at <= VOTING * interval and (name == self._me or self.here(name))
+            if now - at <= VOTING * interval and (name == self._me or (self.here(name) and not self.peers[name].deaf))
         }
         if len(counted) >= 2:
             return self._died(peer, now)

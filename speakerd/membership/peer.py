@@ -204,6 +204,11 @@ class Peer:
         found = member_id(name)
         return found in self.udp or found in self.frames
 
+    @property
+    def deaf(self) -> bool:
+        """Whether it says that it hears nobody."""
+        return not (self.udp or self.frames)
+
     def well(self, now: float) -> bool:
         """Whether it lives, and not one heartbeat of it is missing."""
         return self.state in HERE and now < self.miss_at(1, now)

@@ -34,6 +34,9 @@ class Circle(Protocol):
     def unheard(self) -> bool:
         """Whether this node has heard others for a while, and none of them hears it."""
 
+    def listed(self, name: str) -> bool:
+        """Whether a member that is heard says that it hears `name`."""
+
     def living(self) -> Collection[str]:
         """All others that are thought to live."""
 

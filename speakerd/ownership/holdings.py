@@ -13,6 +13,9 @@ from speakerd.exchange import Claim, Stake
 from speakerd.ownership.agenda import Agenda
 from speakerd.ownership.table import Table
 
+CONCEDED = 3.0
+"""Seconds between two looks whether others still hear an owner that this node does not hear, and lost a contest to."""
+
 
 class Place(Struct, frozen=True):
     """This node on the network: indexes of interfaces by name, its MACs, addresses bound here, and whether it may own.

@@ -12,7 +12,7 @@ from speakerd.ownership.contest import Standing
 from speakerd.ownership.effects import Announce, Effect, Noted, Tell, Vouch, text
 from speakerd.ownership.handover import Handover
 from speakerd.ownership.hearsay import Hearsay
-from speakerd.ownership.holdings import Holdings
+from speakerd.ownership.holdings import CONCEDED, Holdings
 from speakerd.ownership.message import Claims, Sheet
 from speakerd.ownership.table import order
 
@@ -20,8 +20,6 @@ DEFEND = 10.0
 """Seconds between two defences of an address (RFC 5227 section 2.4)."""
 YIELD = 1
 """Intervals until a VIP that was lost in a contest is looked at again."""
-CONCEDED = 3.0
-"""Seconds for which a VIP is left to an owner that this node does not hear, but others do."""
 MOST_DEFENDED = 4096
 """Addresses whose last defence is remembered."""
 

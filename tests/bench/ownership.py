@@ -55,6 +55,10 @@ class Everybody:
         """Not at all."""
         return False
 
+    def listed(self, name: str) -> bool:
+        """Whoever lives is heard by all."""
+        return name != self.dead
+
     def living(self) -> Collection[str]:
         """All others."""
         return self._names - {ME, self.dead}

@@ -150,7 +150,7 @@ class Actions:
                 del self._down[key]
                 self.world.watch.plugged(node, fault.segment)
 
-        node.later(tell)
+        node.told(tell)
 
     @begin.register
     def _(self, fault: faults.Misplaced) -> None:
@@ -258,7 +258,7 @@ class Actions:
             if node.mesh is not None:
                 node.do(node.configured(node.mesh))
 
-        node.later(tell)
+        node.told(tell)
 
     @begin.register
     def _(self, fault: faults.Exclude) -> None:
@@ -309,7 +309,7 @@ class Actions:
                 self.world.nodes[number].see(0)
                 waiting, self._missed[number] = self._missed[number], []
                 for what in waiting:
-                    self.world.nodes[number].later(what)
+                    self.world.nodes[number].told(what)
 
     @begin.register
     def _(self, fault: faults.Join) -> None:
@@ -319,7 +319,7 @@ class Actions:
         self.boot(self.world.nodes[fault.node])
         for node in self.world.nodes:
             meet = partial(self._see, node, partial(self._meet, node, fault.node))
-            self.world.at(self.world.now + self.world.random.uniform(0, fault.spread), partial(node.later, meet))
+            self.world.at(self.world.now + self.world.random.uniform(0, fault.spread), partial(node.told, meet))
             if node.mesh is None:
                 self._see(node, partial(self._meet, node, fault.node))
         for number, excluded in self._excluded.items():
@@ -346,7 +346,7 @@ class Actions:
         for node in self.world.nodes:
             delay = self.world.random.uniform(0, seconds)
             learn = partial(self._see, node, partial(self._learn, node, number))
-            self.world.at(self.world.now + delay, partial(node.later, learn))
+            self.world.at(self.world.now + delay, partial(node.told, learn))
             if node.mesh is None:
                 self._see(node, partial(self._learn, node, number))
 

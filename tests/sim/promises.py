@@ -23,6 +23,8 @@ MOVES_A_FAULT = 4
 """Moves of a VIP that one fault may explain: away, back by a contest, and the like at its end."""
 STORM, STORM_EACH, STORM_WITHIN = 1200, 30, 0.5
 """Messages of one node, and more for each other, and the seconds in which it sends so many only in a storm."""
+STORM_LASTS = 3
+"""Times in a row: a cut that heals, or a node that finds all of a suspension in its sockets, says much at once."""
 
 
 class Broken(Struct, frozen=True):
@@ -53,6 +55,7 @@ class Promises(Watcher):
         self._unwell_at = 0.0
         self._said: Counter[int] = Counter()
         self._said_at = 0.0
+        self._stormy: Counter[int] = Counter()
 
     def attach(self, world: World, actions: Actions) -> None:
         """Look on at this world."""
@@ -179,13 +182,17 @@ class Promises(Watcher):
         return not (lossy or cut_off or world.strangers or world.kernels)
 
     def _storms(self) -> None:
-        """Nothing that goes round in a circle; what a suspended node finds in its sockets it answers, though."""
+        """Nothing that goes round in a circle."""
         if self.world.now - self._said_at < STORM_WITHIN:
             return
         said, self._said, self._said_at = self._said, self.world.messages.copy(), self.world.now
         for number, count in self._said.items():
-            if count - said[number] > STORM + STORM_EACH * self.world.scenario.nodes:
-                self.fail("P5", f"n{number + 1} sent {count - said[number]} messages in {STORM_WITHIN} s")
+            if count - said[number] <= STORM + STORM_EACH * self.world.scenario.nodes:
+                del self._stormy[number]
+                continue
+            self._stormy[number] += 1
+            if self._stormy[number] == STORM_LASTS:
+                self.fail("P5", f"n{number + 1} sent {count - said[number]} messages in {STORM_WITHIN} s, and before")
 
     def _in_haste(self, ip: bytes) -> None:
         """Who stood still answers for nothing that another answers for, not even for a moment."""

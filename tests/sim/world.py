@@ -46,6 +46,7 @@ class Node:
         self.back_at = -10.0
         self.said: deque[Envelope] = deque(maxlen=ECHOED)
         self.queue: deque[Callable[[], None]] = deque()
+        self.news: deque[Callable[[], None]] = deque()
         self.carrier = [True] * world.scenario.segments
         self.drained = False
         self.keyed = True
@@ -111,6 +112,7 @@ class Node:
         """The announcer is gone, with all it knew."""
         self.mesh = None
         self.queue.clear()
+        self.news.clear()
         self.paused = False
         self.settle()
 
@@ -124,6 +126,18 @@ class Node:
             return
         self.turned = self.world.now
         what()
+
+    def told(self, what: Callable[[], None]) -> None:
+        """Its controller or its kernel tells it something, which no pause loses."""
+        if self.paused or self.suspended:
+            self.news.append(what)
+        else:
+            self.later(what)
+
+    def _catch_up(self) -> None:
+        news, self.news = self.news, deque()
+        for each in news:
+            self.later(each)
 
     def go_on(self) -> None:
         """After a pause: the engine notices, discards what waited, and wakes what is due."""
@@ -141,6 +155,7 @@ class Node:
         else:
             for each in waiting:
                 each()
+        self._catch_up()
         self.wake(None)
 
     def resume(self) -> None:
@@ -150,6 +165,7 @@ class Node:
         waiting, self.queue = self.queue, deque()
         for each in waiting:
             self.later(each)
+        self._catch_up()
         self.wake(None)
 
     def wake(self, turn: int | None) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from speakerd.exchange import Member, MembershipSettings
 from speakerd.membership.peer import State
-from tests.sim.faults import Cut
+from tests.sim.faults import Cut, Join, Outage
 from tests.unit.mesh.cluster import IP, Cluster, part, state, strangers
 
 
@@ -73,6 +73,18 @@ def test_two_that_do_not_hear_each_other_settle_what_a_third_tells_them_and_keep
     for _ in range(2000):
         cluster.world.run(cluster.world.now + 0.005)
         assert owners(cluster) == settled
+
+
+def test_a_member_that_has_never_been_met_is_left_what_it_owns_while_others_hear_it() -> None:
+    cluster = Cluster(3, vips=8, faults=(Outage(1.0, 90.0, (0,)), Join(2.0, 1.0, 2, 0.0)))
+    blind, _, joined = cluster.nodes
+    cluster.run(12.0)
+    assert state(joined, blind) is State.UNHEARD
+    before = owners(cluster)
+    assert all(len(names) == 1 for names in before.values())
+    for _ in range(4000):
+        cluster.world.run(cluster.world.now + 0.005)
+        assert owners(cluster) == before
 
 
 def owners(cluster: Cluster) -> dict[bytes, list[str]]:

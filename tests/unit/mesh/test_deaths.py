@@ -1,5 +1,7 @@
 """Nodes that die, stand still, start anew or lose their cable: who takes their VIPs, and gives them back or not."""
 
+from itertools import product
+
 import pytest
 
 from speakerd.exchange import Candidate, Member, MembershipSettings, Stake, Vip
@@ -128,3 +130,21 @@ def test_a_node_whose_announcer_died_again_and_again_answers_for_nothing_until_i
         mesh.wake(step / 10)
     assert list(mesh.mine) == [IP]
     assert "announcer-crash-loop" not in mesh.conditions(310.0)
+
+
+def test_what_a_deaf_member_holds_for_dead_is_no_death() -> None:
+    cluster = Cluster(5)
+    owner = cluster.owner()
+    assert owner.mesh
+    heir = next(node for node in cluster.nodes if node.name == owner.mesh.known[IP].heir)
+    deaf = next(node for node in cluster.nodes if node not in (owner, heir))
+    for other in cluster.nodes:
+        for carrier in (0, 1):
+            cluster.world.blocked[other.number, deaf.number, carrier] += other is not deaf
+    cluster.run(1.0)
+    assert state(deaf, owner) is State.DEAD
+    for one, other, carrier in product((owner, heir), (owner, heir), (0, 1)):
+        cluster.world.blocked[one.number, other.number, carrier] += one is not other
+    for _ in range(400):
+        cluster.run(0.005)
+        assert State.DEAD not in (state(owner, heir), state(heir, owner)), "the others hear both"
