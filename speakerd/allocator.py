@@ -5,7 +5,7 @@ The outcome depends on the arguments alone; the Book only saves the work for whi
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -61,7 +61,7 @@ class Book:
         touched = self._occupancy.take_ledger(ledger)
         for key in services.gone:
             touched |= self._retire(key)
-        for service in sorted(services.put.values(), key=_rank):
+        for service in sorted({**services.put, **self._deprived(touched)}.values(), key=_rank):
             touched |= self._admit(service)
         for at in touched:
             self._settle(at)
@@ -69,6 +69,12 @@ class Book:
         self.assignments = self._draft.publish()
         self._audit(touched)
         return self.contested
+
+    def _deprived(self, touched: Iterable[int]) -> dict[str, Service]:
+        """Services one of whose addresses has been set aside."""
+        aside = (at for at in touched if self._occupancy.stranger(at))
+        keys = (key for at in aside for key in self._occupancy.interested(at))
+        return {key: self.services[key] for key in keys if key in self.services}
 
     def _retire(self, key: str) -> set[int]:
         """Forget a Service; the places it no longer has."""
@@ -117,6 +123,8 @@ class Book:
     def _stand(self, service: Service) -> Standing:
         """What `service` is due; of two that hold one address the first met keeps it: the older, in a full pass."""
         now, space = standing(service, self._grounds), self._grounds.space
+        if any(map(self._occupancy.stranger, map(place, now.keeps.ips))):
+            return standing(service, self._grounds, lost=True)
         rivals = (self._kept.get(at) for at in map(place, now.keeps.ips) if at in space)
         if all(rival in (None, service.key) for rival in rivals):
             return now
@@ -195,6 +203,9 @@ class Book:
         barred = [at for at in places if at in occupancy.chosen or not occupancy.open_to(at, service)]
         if not barred:
             return Assignment(wish.ips, wish.pool), places
+        if mac := occupancy.stranger(barred[0]):
+            message = f"{address(barred[0])} is answered for by {mac}"
+            return replace(keeps, reason=Reason.ANSWERED_BY_STRANGER, message=message), ()
         message = f"{address(barred[0])} is held by {occupancy.holder(barred[0], service)}"
         return replace(keeps, reason=Reason.ADDRESS_HELD, message=message), ()
 
@@ -227,6 +238,11 @@ class Book:
                 return ()
             places.append(at)
         return tuple(places)
+
+    def has_another(self, key: str) -> bool:
+        """Whether there is an address that the Service could be given in place of what it has."""
+        wish = standing(self.services[key], self._grounds, lost=True).wish
+        return wish is not None and not wish.ips and bool(self._found(wish, {})[0])
 
     def _audit(self, touched: set[int]) -> None:
         """Bring `idle` and `unreserved` up to date."""

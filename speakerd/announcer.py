@@ -224,6 +224,7 @@ class Announcer:
             mesh.happenings,
             counted,
             conditions,
+            mesh.owner.takeover.strangers,
         )
         self._sight.apply(seen)
 

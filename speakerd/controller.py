@@ -150,8 +150,8 @@ class Controller:
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
         if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.knows_keys:
             recorded = me.name in self._snapshot.members
-            keys = tuple(each.id for each in stores.keys)
-            cluster.be(me, Member(me.name, me.addresses, __version__, keys, stores.drained), recorded=recorded)
+            told = (tuple(each.id for each in stores.keys), stores.drained, self._observed.told_strangers)
+            cluster.be(me, Member(me.name, me.addresses, __version__, *told), recorded=recorded)
 
     def _apply(self, seen: Snapshot) -> None:
         self._plan, self._decisions = decide(seen, self._decisions)
@@ -173,6 +173,8 @@ class Controller:
         self._ends.bell.rung()
         before, self._observed = self._observed, self._sight.observed()
         self._seen.set()
+        if before.strangers != self._observed.strangers:
+            self._changed.set()
         me, now = self._settings.node.name, time.monotonic()
         self._note(events.changes(before, self._observed, me, now, _wall_offset()))
         self._record()

@@ -14,6 +14,7 @@ from speakerd.exchange import Member, Wanted
 from speakerd.model import Assignment, Service, ServiceRef
 from speakerd.occupancy import Ledger
 from speakerd.status import Statuses
+from speakerd.strangers import set_aside
 from speakerd.vips import Vips
 
 
@@ -71,7 +72,7 @@ def _allocating(
     memo.held = None
     assignments, book = assign(snapshot.services, services, snapshot.config, ledger, memo.book)
     memo.book = book
-    events = memo.statuses.turn(snapshot.services, assignments, book.changed)
+    events = memo.statuses.turn(snapshot.services, assignments, book.changed, ledger)
     lacking = ((book.services[key], ips) for key, ips in book.unreserved.items())
     return Plan(
         assignments=assignments,
@@ -82,6 +83,7 @@ def _allocating(
         events=events,
         refused=memo.vips.refused,
         shared=memo.vips.shared,
+        set_aside=tuple(set_aside(snapshot.strangers, snapshot.services, ledger, book.has_another)),
     )
 
 

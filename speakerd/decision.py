@@ -13,7 +13,8 @@ class Snapshot(Struct, frozen=True):
     """One look at the world. `ledger` None: the addresses' Leases are not known (not the allocator, or not listed yet).
 
     `settled`: every kind was listed at least once; before that nothing may be released or withdrawn. `blind`: as in
-    Wanted. `hints`: who owned a VIP before this controller started, by packed address.
+    Wanted. `hints`: who owned a VIP before this controller started, by packed address. `strangers`: MAC of who has an
+    address that nobody owned before, as a member found when it was to announce it.
     """
 
     me: str
@@ -32,6 +33,7 @@ class Snapshot(Struct, frozen=True):
     drained: bool = False
     blind: int = 0
     hints: Mapping[bytes, Record] = {}
+    strangers: Mapping[IP, str] = {}
 
 
 class StatusWrite(Struct, frozen=True):
@@ -58,7 +60,8 @@ class Plan(Struct, frozen=True):
 
     `refused`: why an address is announced by nobody, per (service key, address); `writes`: oldest Service first.
     `adoptions`: addresses a status names without a Lease. `shared`: by packed address, the keys of all Services it is
-    announced for, where they are several.
+    announced for, where they are several. `set_aside`: addresses that a stranger has, with its MAC: their Services are
+    given others.
     """
 
     assignments: Mapping[str, Assignment]
@@ -69,3 +72,4 @@ class Plan(Struct, frozen=True):
     events: tuple[EventWrite, ...] = ()
     refused: Mapping[tuple[str, IP], Reason] = {}
     shared: Mapping[bytes, tuple[str, ...]] = {}
+    set_aside: tuple[tuple[Reservation, str], ...] = ()

@@ -90,7 +90,8 @@ class Key(Struct, frozen=True, array_like=True):
 class Member(Struct, frozen=True, array_like=True):
     """A node with a member record (Lease speakerd-node-NAME).
 
-    `keys`: ids of the mesh keys it knows, newest first; `drained`: it was told to answer for nothing.
+    `keys`: ids of the mesh keys it knows, newest first; `drained`: it was told to answer for nothing. `strangers`:
+    addresses that nobody owned before and that a host which is no member has already, with its MAC.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Member(Struct, frozen=True, array_like=True):
     version: str = ""
     keys: tuple[str, ...] = ()
     drained: bool = False
+    strangers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Wanted(Struct, frozen=True):
@@ -189,6 +191,7 @@ class Observed(Struct, frozen=True):
     """What the announcer sees: interfaces, claims, members, what happened lately, counters and itself.
 
     `mesh`: counters of messages and refusals by word; `conditions`: what stands in the way, by word, with its detail.
+    `strangers`: VIPs that nobody owned before and that a host which is no member has already -> its MAC.
     """
 
     interfaces: tuple[Interface, ...] = ()
@@ -199,3 +202,9 @@ class Observed(Struct, frozen=True):
     happenings: tuple[Happening, ...] = ()
     mesh: Mapping[str, int] = {}
     conditions: Mapping[str, str] = {}
+    strangers: Mapping[bytes, bytes] = {}
+
+    @property
+    def told_strangers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """As this node's record tells of them."""
+        return tuple(sorted(self.strangers.items()))

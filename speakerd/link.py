@@ -180,6 +180,7 @@ class Sight(msgspec.Struct, frozen=True, array_like=True):
     happenings: tuple[Happening, ...] = ()
     mesh: dict[str, int] = {}
     conditions: dict[str, str] = {}
+    strangers: dict[bytes, bytes] = {}
 
 
 class Sharded(Generic[T]):
@@ -326,9 +327,8 @@ class SightWriter:
 
     def apply(self, seen: Observed) -> None:
         """Put what is observed on the board and ring."""
-        sight = self._encode(
-            Sight(seen.interfaces, seen.facts, seen.members, seen.happenings, dict(seen.mesh), dict(seen.conditions))
-        )
+        told = (dict(seen.mesh), dict(seen.conditions), dict(seen.strangers))
+        sight = self._encode(Sight(seen.interfaces, seen.facts, seen.members, seen.happenings, *told))
         counters = self._encode(list(seen.counters.values()))
         self._ends.out.write([sight, counters, *self._claims.sections(seen.claims)])
         self._ends.bell.ring()
@@ -371,4 +371,5 @@ class SightReader:
             sight.happenings,
             sight.mesh,
             sight.conditions,
+            sight.strangers,
         )

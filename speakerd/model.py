@@ -233,13 +233,19 @@ class ServiceRef(Struct, frozen=True):
 
 
 class Reservation(Struct, frozen=True):
-    """Lease speakerd-vip-ADDRESS: which Services hold `ip`. Deleted only by uid and resourceVersion."""
+    """Lease speakerd-vip-ADDRESS: which Services hold `ip`. Deleted only by uid and resourceVersion.
+
+    `given`: by an allocator, not found in a status, and nobody has answered for it yet. `stranger`: MAC of the host
+    that had it already when it was to be announced first; set aside for as long as the Service lives.
+    """
 
     ip: IP
     lease: str
     uid: str
     resource_version: str
     services: tuple[ServiceRef, ...]
+    given: bool = False
+    stranger: str = ""
 
 
 class Record(Struct, frozen=True):

@@ -64,11 +64,18 @@ class Occupancy:
         return at in self.shown or at in self.reservations or at in self.chosen
 
     def open_to(self, at: int, service: Service) -> bool:
-        """Whether no status and no Lease of others has it."""
+        """Whether no status and no Lease of others has it, and no stranger."""
         if any(key != service.key for key in self.shown.get(at, ())):
             return False
         reservation = self.reservations.get(at)
-        return reservation is None or ServiceRef(service.key, service.uid) in reservation.services
+        if reservation is None:
+            return True
+        return ServiceRef(service.key, service.uid) in reservation.services and not reservation.stranger
+
+    def stranger(self, at: int) -> str:
+        """MAC of the host that has it already, where it was set aside for that."""
+        reservation = self.reservations.get(at)
+        return reservation.stranger if reservation else ""
 
     def own(self, service: Service) -> Iterator[int]:
         """Places that this Service's status or Leases name and nobody else has, the lowest first."""
@@ -90,11 +97,16 @@ class Occupancy:
         return next(iter([*shown, *reserved, *chosen]), "a Lease that names no Service")
 
     def idle(self, at: int, services: Mapping[str, Service]) -> bool:
-        """Whether a Lease reserves it for Services of which none has it: gone, another of that name, or elsewhere."""
+        """Whether a Lease reserves it for Services of which none has it: gone, another of that name, or elsewhere.
+
+        One that is set aside stays so while one of them lives.
+        """
         reservation = self.reservations.get(at)
         if reservation is None:
             return False
         living = (ref.key for ref in reservation.services if _lives(ref, services))
+        if reservation.stranger:
+            return next(living, None) is None
         return not any(key in self.shown.get(at, ()) or self.chosen.get(at) == key for key in living)
 
 

@@ -15,7 +15,19 @@ from speakerd.decision import Snapshot
 from speakerd.difference import Draft, View, put_or_drop
 from speakerd.exchange import Key, Member
 from speakerd.kube import body, objects
-from speakerd.model import IP, Config, Endpoints, FamilyPolicy, Node, Reason, Record, Request, Reservation, Service
+from speakerd.model import (
+    IP,
+    Config,
+    Endpoints,
+    FamilyPolicy,
+    Node,
+    Reason,
+    Record,
+    Request,
+    Reservation,
+    Service,
+    unpacked,
+)
 from speakerd.settings import Settings
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -73,6 +85,7 @@ class Memo:
         self.endpoints: Draft[str, Endpoints] = Draft()
         self.records: Mapping[str, Member] = {}
         self.members: Mapping[str, Member] = {}
+        self.strangers: Mapping[IP, str] = {}
         self.file = file.resources(self.settings)
         self.resources = Resources()
         self.wanted: frozenset[str] | None = None
@@ -128,6 +141,7 @@ def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Mem
         drained=stores.drained,
         blind=stores.blind,
         hints=stores.hints,
+        strangers=memo.strangers,
     )
     return snapshot, memo
 
@@ -168,6 +182,8 @@ def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:
     if records is not memo.records:
         memo.records = records
         memo.members = {each.name: each for each in records.values()}
+        told = (pair for name in sorted(memo.members) for pair in memo.members[name].strangers)
+        memo.strangers = {unpacked(ip): mac.hex(":") for ip, mac in told}
     return memo.members
 
 

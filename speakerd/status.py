@@ -5,7 +5,10 @@ from typing import Literal
 
 from speakerd.decision import EventWrite, StatusWrite
 from speakerd.model import IP, Assignment, Reason, Service
+from speakerd.occupancy import Ledger
 from speakerd.wish import named
+
+NO_LEDGER: Ledger = {}
 
 Notice = tuple[Literal["Normal", "Warning"], str, str]
 """Type, reason and message of an event."""
@@ -19,12 +22,14 @@ def write(service: Service, assignment: Assignment | None) -> StatusWrite | None
     return StatusWrite(service, wanted)
 
 
-def notices(service: Service, assignment: Assignment) -> tuple[Notice, ...]:
+def notices(service: Service, assignment: Assignment, ledger: Ledger = NO_LEDGER) -> tuple[Notice, ...]:
     """What is worth telling about `service` for as long as it is so."""
     found: list[Notice] = []
     lost = tuple(ip for ip in service.ips if ip not in assignment.ips)
-    if lost and not _asked_for(service, assignment):
-        found.append(("Normal", "ClearAssignment", f"Cleared IP {named(lost)}: no longer acceptable"))
+    had = next((held.stranger for ip in lost if (held := ledger.get(ip)) and held.stranger), "")
+    if lost and (had or not _asked_for(service, assignment)):
+        why = f"already answered for by {had}" if had else "no longer acceptable"
+        found.append(("Normal", "ClearAssignment", f"Cleared IP {named(lost)}: {why}"))
     if assignment.reason is Reason.DUAL_STACK_REQUIRED:
         found.append(("Warning", "NotEnoughClusterIPs", assignment.message))
     elif assignment.reason and assignment.ips and service.request.reason:
@@ -53,7 +58,11 @@ class Statuses:
         self._promised: dict[str, tuple[str, tuple[IP, ...]]] = {}
 
     def turn(
-        self, services: Mapping[str, Service], assignments: Mapping[str, Assignment], changed: Collection[str]
+        self,
+        services: Mapping[str, Service],
+        assignments: Mapping[str, Assignment],
+        changed: Collection[str],
+        ledger: Ledger = NO_LEDGER,
     ) -> tuple[EventWrite, ...]:
         """Bring `writes` up to date for the Services that changed; the events to write."""
         events: list[EventWrite] = []
@@ -64,7 +73,8 @@ class Statuses:
             if due:
                 self.writes[key] = due
             if service and assignment:
-                news = (*self._given(service, assignment), *self._news(service, assignment))
+                now = notices(service, assignment, ledger)
+                news = (*self._given(service, assignment), *self._news(service, now))
                 events += [EventWrite(service, *notice) for notice in news]
             else:
                 self._told.pop(key, None)
@@ -80,9 +90,8 @@ class Statuses:
             return (("Normal", "IPAllocated", f"Assigned IP {named(service.ips)}"),)
         return ()
 
-    def _news(self, service: Service, assignment: Assignment) -> tuple[Notice, ...]:
+    def _news(self, service: Service, now: tuple[Notice, ...]) -> tuple[Notice, ...]:
         """Notices that were not told of this very Service when it was last looked at."""
-        now = notices(service, assignment)
         uid, told = self._told.pop(service.key, ("", ()))
         if now:
             self._told[service.key] = (service.uid, now)

@@ -15,12 +15,15 @@ from speakerd.exchange import Member
 from speakerd.kube import meshkeys
 from speakerd.kube.lease import NAME as ALLOCATOR
 from speakerd.kube.objects import L2StatusList, Lease, LeaseList, Secret, ServiceL2Status
-from speakerd.model import IP, Assignment, Node, Record, Reservation, Service, ServiceRef
+from speakerd.model import IP, Assignment, Node, Record, Reservation, Service, ServiceRef, unpacked
 
 encode = msgspec.json.encode
 
 SERVICES_ANNOTATION = "speakerd.io/service"
 ADDRESSES_ANNOTATION = "speakerd.io/addresses"
+GIVEN_ANNOTATION = "speakerd.io/given"
+STRANGER_ANNOTATION = "speakerd.io/answered-by"
+STRANGERS_ANNOTATION = "speakerd.io/answered-by-strangers"
 VERSION_ANNOTATION = "speakerd.io/version"
 KEYS_ANNOTATION = "speakerd.io/keys"
 DRAINED_ANNOTATION = "speakerd.io/drained"
@@ -54,8 +57,8 @@ def vip_lease_name(ip: IP) -> str:
     return "speakerd-vip-" + ip.exploded.replace(".", "-").replace(":", "-")
 
 
-def vip_lease(namespace: str, ip: IP, ref: ServiceRef) -> bytes:
-    """A reservation of `ip` for one Service."""
+def vip_lease(namespace: str, ip: IP, ref: ServiceRef, *, given: bool = True) -> bytes:
+    """A reservation of `ip` for one Service; `given`: it was not found in a status."""
     return encode(
         {
             "apiVersion": "coordination.k8s.io/v1",
@@ -64,7 +67,10 @@ def vip_lease(namespace: str, ip: IP, ref: ServiceRef) -> bytes:
                 "name": vip_lease_name(ip),
                 "namespace": namespace,
                 "labels": {KIND_LABEL: VIP},
-                "annotations": {SERVICES_ANNOTATION: f"{ref.key}/{ref.uid}"},
+                "annotations": {
+                    SERVICES_ANNOTATION: f"{ref.key}/{ref.uid}",
+                    GIVEN_ANNOTATION: "true" if given else "false",
+                },
             },
             "spec": {},
         }
@@ -85,7 +91,8 @@ def reservation(lease: Lease) -> Reservation | None:
     ip = vip_of(lease)
     if ip is None:
         return None
-    named = lease.metadata.annotations.get(SERVICES_ANNOTATION, "").split(",")
+    annotations = lease.metadata.annotations
+    named = annotations.get(SERVICES_ANNOTATION, "").split(",")
     services = tuple(ServiceRef(key, uid) for key, _, uid in (each.rpartition("/") for each in named) if key)
     return Reservation(
         ip,
@@ -93,7 +100,14 @@ def reservation(lease: Lease) -> Reservation | None:
         lease.metadata.uid,
         lease.metadata.resource_version,
         services,
+        annotations.get(GIVEN_ANNOTATION) == "true" and not record(lease).epoch,
+        annotations.get(STRANGER_ANNOTATION, ""),
     )
+
+
+def stranger_patch(version: str, mac: str) -> bytes:
+    """Merge patch that sets an address aside; refused where the Lease is no longer the one we saw."""
+    return encode({"metadata": {"resourceVersion": version, "annotations": {STRANGER_ANNOTATION: mac}}})
 
 
 def record(lease: Lease) -> Record:
@@ -326,6 +340,7 @@ def _member_annotations(member: Member) -> Mapping[str, str]:
         VERSION_ANNOTATION: member.version,
         KEYS_ANNOTATION: ",".join(member.keys),
         DRAINED_ANNOTATION: "true" if member.drained else "false",
+        STRANGERS_ANNOTATION: ",".join(f"{unpacked(ip)}={mac.hex(':')}" for ip, mac in member.strangers),
     }
 
 
@@ -336,7 +351,17 @@ def member(lease: Lease) -> Member:
     name = lease.spec.holder_identity or lease.metadata.name.removeprefix("speakerd-node-")
     keys = tuple(filter(KEY_ID.fullmatch, annotations.get(KEYS_ANNOTATION, "").split(",")))
     drained = annotations.get(DRAINED_ANNOTATION) == "true"
-    return Member(name, addresses, annotations.get(VERSION_ANNOTATION, ""), keys, drained)
+    strangers = _strangers(annotations.get(STRANGERS_ANNOTATION, ""))
+    return Member(name, addresses, annotations.get(VERSION_ANNOTATION, ""), keys, drained, strangers)
+
+
+def _strangers(text: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Addresses and MACs of a record; none where it is not as we write it."""
+    pairs = (each.partition("=") for each in filter(None, text.split(",")))
+    try:
+        return tuple((ip_address(ip).packed, bytes.fromhex(mac.replace(":", ""))) for ip, _, mac in pairs if mac)
+    except ValueError:
+        return ()
 
 
 def secrets(namespace: str) -> str:

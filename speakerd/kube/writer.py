@@ -123,6 +123,7 @@ class Writer:
             if self._written.get(write.service.key) != write.service.resource_version:
                 jobs[write.service.key] = self._assign(write)
         jobs |= {f"adopt {ip}": self._adopt(ip, ref) for ip, ref in plan.adoptions}
+        jobs |= {f"set aside {each.ip}": self._set_aside(each, mac) for each, mac in plan.set_aside}
         self._jobs = {key: job for key, job in jobs.items() if key not in self._busy}
         self._again = jobs.keys() & self._busy
         self._failures = {key: each for key, each in self._failures.items() if key in jobs or key in self._busy}
@@ -211,14 +212,14 @@ class Writer:
 
         return job
 
-    async def _reserve(self, ip: IP, ref: ServiceRef) -> bool:
+    async def _reserve(self, ip: IP, ref: ServiceRef, *, given: bool = True) -> bool:
         """Make sure that the Lease of `ip` names `ref`; False where it turns out to name another Service."""
         known = (self._ledger or {}).get(ip)
         if known and known.uid:
             return self._ours(known, ref)
         self._note(ip, Reservation(ip, body.vip_lease_name(ip), "", "", (ref,)))
         path = body.leases(self._namespace)
-        answer = await self._created(body.vip_lease(self._namespace, ip, ref), self._may_write)
+        answer = await self._created(body.vip_lease(self._namespace, ip, ref, given=given), self._may_write)
         if answer.status == CONFLICT:
             answer = await self._send("GET", f"{path}/{body.vip_lease_name(ip)}")
         if answer.status not in (OK, CREATED):
@@ -229,7 +230,7 @@ class Writer:
         return found is not None and self._ours(found, ref)
 
     def _ours(self, found: Reservation, ref: ServiceRef) -> bool:
-        if ref in found.services:
+        if ref in found.services and not found.stranger:
             return True
         log.info(
             "address.taken",
@@ -270,7 +271,27 @@ class Writer:
         """Reserve an address that a status names already."""
 
         async def job() -> None:
-            await self._reserve(ip, ref)
+            await self._reserve(ip, ref, given=False)
+            self._changed()
+
+        return job
+
+    def _set_aside(self, seen: Reservation, mac: str) -> Job:
+        """Mark the Lease of an address that a stranger has, unless it turns out that a node answered for it before."""
+
+        async def job() -> None:
+            path = f"{body.leases(self._namespace)}/{seen.lease}"
+            answer = await self._send("GET", path)
+            found = body.reservation(msgspec.json.decode(answer.body, type=Lease)) if answer.status == OK else None
+            if found and (found.uid, found.given, found.stranger) == (seen.uid, True, ""):
+                patch = body.stranger_patch(found.resource_version, mac)
+                answer = await self._send("PATCH", path, patch, MERGE_PATCH)
+                found = body.reservation(msgspec.json.decode(answer.body, type=Lease)) if answer.status == OK else found
+            if answer.status not in (OK, CONFLICT, NOT_FOUND):
+                raise WriteError(f"Lease {seen.lease}: {answer.status} {answer.reason}")
+            self._note(seen.ip, found)
+            if found and found.stranger:
+                log.warning("address.answered-by-stranger", ip=str(seen.ip), mac=mac)
             self._changed()
 
         return job

@@ -5,6 +5,7 @@ lives anew needs no asking.
 """
 
 from collections.abc import Callable, Collection
+from itertools import islice
 
 from msgspec import Struct
 
@@ -28,6 +29,8 @@ STALE = 10.0
 """Seconds in which a node learns that a VIP is wanted no more, after its owner did: the API may have been away."""
 WINNER = 4
 """Intervals the winner of a contest has to claim what the loser withdrew."""
+MOST_STRANGERS = 16
+"""Told of at once: who meets more has other worries."""
 
 
 class Free(Struct, frozen=True):
@@ -291,14 +294,28 @@ class Takeover:
         self._others[ip] = other
         if before and before.mac == other.mac:
             return []
-        ours = other.mac in self._holdings.place.macs or self._circle.who(other.mac)
-        word = "vip.answered-by-another-speaker" if ours else "vip.answered-by-stranger"
+        word = "vip.answered-by-another-speaker" if self._knows(other.mac) else "vip.answered-by-stranger"
         return [Noted(word, text(ip), other.mac.hex(":"))]
+
+    def _knows(self, mac: bytes) -> bool:
+        """Whether it is a member's, or ours."""
+        return mac in self._holdings.place.macs or bool(self._circle.who(mac))
 
     @property
     def held_by_others(self) -> dict[bytes, bytes]:
         """VIPs that are not claimed since somebody else answers for them -> its MAC."""
         return {ip: other.mac for ip, other in self._others.items()}
+
+    @property
+    def strangers(self) -> dict[bytes, bytes]:
+        """Those that nobody owned before and a host has that is no member: another address may be given in its place.
+
+        The last ones found, MOST_STRANGERS of them: all are in this node's record.
+        """
+        stakes, table = self._holdings.stakes, self._holdings.table
+        fresh = (ip for ip in reversed(self._others) if ip in stakes and not stakes[ip].vip.epoch and not table.get(ip))
+        found = ((ip, self._others[ip].mac) for ip in fresh if not self._knows(self._others[ip].mac))
+        return dict(islice(found, MOST_STRANGERS))
 
     # -- the wire
 

@@ -14,9 +14,10 @@ from tests.lab.claims import claim, finding, settled
 from tests.lab.cluster import Cluster
 from tests.lab.frames import Watch
 from tests.lab.net import Host, Lan, tool
+from tests.lab.objects import METALLB
 from tests.lab.obstacles import unheard
 from tests.lab.other import answering_too, overheard
-from tests.lab.steps import clear, given
+from tests.lab.steps import clear, given, publish, said
 from tests.lab.waiting import eventually, throughout
 
 pytestmark = pytest.mark.lab
@@ -88,6 +89,21 @@ def test_a_vip_that_another_speaker_answers_for_is_left_to_it_and_taken_within_a
         assert again - last < TAKEN + SLACK
     settled(lan, agents, ADDRESS)
     eventually(lambda: not found(agents, WORDS[place]), "the finding goes with its cause")
+
+
+def test_a_new_service_whose_address_a_host_has_already_is_given_the_next_one(
+    cluster: Cluster, lan: Lan, agents: list[Agent], tmp_path: Path
+) -> None:
+    taken, free = "10.99.13.1", "10.99.13.2"
+    cluster.create(objects.pool("shared", f"{taken}-{free}"))
+    with answering_too(lan, lan.client, tmp_path / "other", taken):
+        publish(cluster, "fresh", lan.nodes, pool="shared")
+        eventually(lambda: cluster.addresses("fresh") == [free], "it has the next address")
+        settled(lan, agents, free)
+        assert not owned(agents, taken)
+        told = eventually(lambda: said(cluster, "fresh", "ClearAssignment"), "why it has it is told")
+        assert told == [f'Cleared IP ["{taken}"]: already answered for by {lan.mac(lan.client)}']
+    cluster.delete("IPAddressPool", "shared", METALLB)
 
 
 def test_a_host_that_answers_for_several_vips_holds_them_and_is_told_to_be_a_proxy_perhaps(

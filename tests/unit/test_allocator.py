@@ -358,3 +358,33 @@ def test_no_address_is_given_twice_nor_taken_from_another(history: list[Edit], c
         for ip in set(assignment.ips) - set(services[key].ips):
             assert not any(ip in other.ips for other in services.values() if other.key != key)
             assert ip not in ledger or ledger[ip].services[0].key == key
+
+
+def test_an_address_set_aside_is_given_to_nobody_while_its_service_lives() -> None:
+    aside = replace(lease("10.0.0.0", "a1"), stranger="02:ff:00:00:00:01")
+    found = outcome([service("a1", ["10.0.0.0"]), service("b2")], SMALL, leases=[aside])
+    assert given_ips(found) == {"a1": ["10.0.0.1"], "b2": ["10.0.0.2"]}
+
+
+def test_a_service_keeps_the_address_of_the_other_family_when_one_is_set_aside() -> None:
+    both = pool("p", "10.0.0.0/30", "fd00::/126")
+    dual = service("a1", ["10.0.0.0", "fd00::2"], cluster_ips=(V4, V6), family_policy=FamilyPolicy.REQUIRE_DUAL)
+    leases = [replace(lease("10.0.0.0", "a1"), stranger="02:ff:00:00:00:01"), lease("fd00::2", "a1")]
+    assert given_ips(outcome([dual], both, leases=leases)) == {"a1": ["10.0.0.1", "fd00::2"]}
+
+
+def test_who_asks_for_an_address_that_a_stranger_has_is_told_so() -> None:
+    aside = replace(lease("10.0.0.0", "a1"), stranger="02:ff:00:00:00:01")
+    asks = service("b2", request=Request(ips("10.0.0.0")))
+    found = outcome([service("a1", ["10.0.0.1"]), asks], SMALL, leases=[aside, lease("10.0.0.1", "a1")])
+    assert (found["b2"].ips, found["b2"].reason) == ((), Reason.ANSWERED_BY_STRANGER)
+    assert "02:ff:00:00:00:01" in found["b2"].message
+
+
+def test_what_was_set_aside_is_released_with_its_service() -> None:
+    aside = replace(lease("10.0.0.0", "a1"), stranger="02:ff:00:00:00:01")
+    config, ledger = Config((SMALL,)), {aside.ip: aside}
+    _, book = assign({"ns/a1": service("a1", ["10.0.0.1"])}, config, ledger, Book())
+    assert not book.idle
+    _, book = assign({}, config, ledger, book)
+    assert list(book.idle.values()) == [aside]

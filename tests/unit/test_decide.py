@@ -67,7 +67,7 @@ def carried_out(snapshot: Snapshot, plan: Plan) -> Snapshot:
     for write in plan.writes:
         key, uid = write.service.key, write.service.uid
         for ip in write.assignment.ips:
-            ledger.setdefault(ip, lease(ip, ServiceRef(key, uid)))
+            ledger.setdefault(ip, replace(lease(ip, ServiceRef(key, uid)), given=True))
         version = str(int(write.service.resource_version) + 1)
         written = replace(write.service, ips=write.assignment.ips, pool=write.assignment.pool, resource_version=version)
         services[key] = written
@@ -77,11 +77,13 @@ def carried_out(snapshot: Snapshot, plan: Plan) -> Snapshot:
         ledger.setdefault(ip, lease(ip, ref))
     for reservation in plan.releases:
         del ledger[reservation.ip]
+    for reservation, mac in plan.set_aside:
+        ledger[reservation.ip] = replace(reservation, stranger=mac)
     return replace(snapshot, services=services, ledger=ledger)
 
 
 def is_at_rest(plan: Plan) -> bool:
-    return not (plan.writes or plan.releases or plan.adoptions)
+    return not (plan.writes or plan.releases or plan.adoptions or plan.set_aside)
 
 
 def held(snapshot: Snapshot) -> dict[str, list[str]]:
@@ -95,6 +97,24 @@ def test_it_finds_no_write_left_in_its_own_outcome() -> None:
     assert held(after) == {"a1": ["10.0.0.0"], "b2": ["10.0.0.3"], "c3": ["10.0.0.1"], "d4": ["10.0.0.2"]}
     assert is_at_rest(decide(after, memo)[0])
     assert is_at_rest(decide(after, Memo())[0])
+
+
+def test_a_service_whose_new_address_a_stranger_has_gets_the_next_and_nobody_gets_that_one() -> None:
+    seen, memo = world([service("a1")]), Memo()
+    for _ in range(2):
+        plan, memo = decide(seen, memo)
+        seen = carried_out(seen, plan)
+    assert held(seen) == {"a1": ["10.0.0.0"]}
+    seen = replace(seen, strangers={ip_address("10.0.0.0"): "02:ff:00:00:00:01"})
+    for _ in range(3):
+        plan, memo = decide(seen, memo)
+        seen = carried_out(seen, plan)
+    assert held(seen) == {"a1": ["10.0.0.1"]}
+    assert is_at_rest(decide(seen, memo)[0])
+    assert is_at_rest(decide(seen, Memo())[0])
+    seen = replace(seen, services={**seen.services, "ns/b2": service("b2")})
+    seen = carried_out(seen, decide(seen, memo)[0])
+    assert held(seen) == {"a1": ["10.0.0.1"], "b2": ["10.0.0.2"]}
 
 
 def test_the_oldest_service_is_written_first() -> None:

@@ -38,6 +38,7 @@ STOREYS = (
         "ownership",
         "snapshot",
         "status",
+        "strangers",
         "vips",
     }
     | {"kube.meshkeys"},
@@ -80,8 +81,8 @@ STOREYS = (
 PURE = frozenset(
     "advertise allocator chronicle company conditions config deadlines decide decision diagnosis difference"
     " errands events exchange explain findings gossip hold kinds members membership mesh metrics model"
-    " occupancy outbox ownership prospects report search segments settings snapshot standing status tally vips"
-    " wire wish kube.body kube.lease kube.meshkeys kube.objects kube.records layer2.arp layer2.filter"
+    " occupancy outbox ownership prospects report search segments settings snapshot standing status strangers"
+    " tally vips wire wish kube.body kube.lease kube.meshkeys kube.objects kube.records layer2.arp layer2.filter"
     " layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset({"config.load", "config.sources", "membership.transport"})

@@ -150,12 +150,15 @@ def test_what_the_announcer_sees_comes_up(link: Link) -> None:
     claim = Claim(vip(1).ip, 3, "a", 1.5, "first")
     counted = Counters(claim.ip, 3, 2, 1)
     interface = Interface(2, "eth0", mac=b"\2abcde")
-    writer.apply(Observed((interface,), {claim.ip: claim}, {claim.ip: counted}, Facts(pid=7, locked=True)))
+    strangers = {claim.ip: b"\2\xff\0\0\0\1"}
+    facts = Facts(pid=7, locked=True)
+    writer.apply(Observed((interface,), {claim.ip: claim}, {claim.ip: counted}, facts, strangers=strangers))
     seen = reader.observed()
     assert seen.claims == {claim.ip: claim}
     assert seen.interfaces[0].name == "eth0"
     assert seen.facts.pid == 7
     assert seen.counters == {claim.ip: counted}
+    assert seen.strangers == strangers
     writer.apply(Observed())
     assert reader.observed().claims == {}
 

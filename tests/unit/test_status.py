@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd.decision import EventWrite, StatusWrite
-from speakerd.model import IP, Assignment, Reason, Request, Service
+from speakerd.model import IP, Assignment, Reason, Request, Reservation, Service
 from speakerd.status import Statuses, notices, write
 
 
@@ -64,6 +64,12 @@ def test_what_is_not_ours_is_left_alone() -> None:
 )
 def test_each_state_has_its_events(service: Service, assignment: Assignment, expected: list[tuple[str, str]]) -> None:
     assert [(kind, reason) for kind, reason, _ in notices(service, assignment)] == expected
+
+
+def test_that_a_stranger_has_an_address_is_why_it_was_cleared() -> None:
+    ledger = {ip: Reservation(ip, "lease", "uid", "1", (), stranger="02:ff:00:00:00:01") for ip in HOLDER.ips}
+    ((_, _, message),) = notices(HOLDER, MOVED, ledger)
+    assert message.endswith("already answered for by 02:ff:00:00:00:01")
 
 
 def told(statuses: Statuses, service: Service | None, assignment: Assignment | None) -> list[tuple[str, str]]:

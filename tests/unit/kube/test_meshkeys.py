@@ -14,6 +14,7 @@ from speakerd.membership.keys import key_id
 from speakerd.model import Node
 
 OLD, NEW, LATER = b"old", b"new\n", bytes(range(200))
+STRANGERS = ((bytes((192, 0, 2, 9)), b"\2\xff\0\0\0\1"), (bytes(15) + b"\1", b"\2\xff\0\0\0\2"))
 
 
 def key(material: bytes) -> Key:
@@ -117,9 +118,15 @@ def test_a_secret_that_holds_no_key_is_told_from_none(data: dict[str, str], expe
 
 @pytest.mark.parametrize("drained", [True, False])
 def test_a_member_record_reads_back_as_it_was_written(drained: bool) -> None:
-    told = Member("n1", ("192.0.2.1", "2001:db8::1"), "1.0", (key_id(NEW), key_id(OLD)), drained)
+    told = Member("n1", ("192.0.2.1", "2001:db8::1"), "1.0", (key_id(NEW), key_id(OLD)), drained, STRANGERS)
     lease = msgspec.json.decode(body.member_lease("ns", Node("n1", "uid"), told), type=Lease)
     assert body.member(lease) == told
+
+
+@pytest.mark.parametrize("text", ["192.0.2.9", "192.0.2.9=02:00:0g", "x=02:00", "=,="])
+def test_strangers_of_a_record_that_are_none_are_passed_over(text: str) -> None:
+    annotations = {body.STRANGERS_ANNOTATION: text}
+    assert body.member(Lease(Metadata("speakerd-node-n1", annotations=annotations))).strangers == ()
 
 
 def test_key_ids_of_a_record_that_are_none_are_passed_over() -> None:

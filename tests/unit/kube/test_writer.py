@@ -20,6 +20,7 @@ from speakerd.model import IP, Assignment, Reservation, Service, ServiceRef
 
 ONE: IP = ip_address("10.0.0.1")
 TWO: IP = ip_address("fd00::1")
+MAC = "02:ff:00:00:00:01"
 
 
 class Api(Client):
@@ -81,6 +82,9 @@ class Api(Client):
                 if any(found["metadata"][key] != value for key, value in wanted.items()):
                     return Response(409, b"{}")
                 del self.leases[what]
+            case "PATCH" if what in self.leases:
+                self.leases[what]["metadata"]["annotations"] |= sent["metadata"]["annotations"]
+                return Response(200, json.dumps(self.leases[what]).encode())
             case "PATCH":
                 self.patches.append(sent)
         return Response(200, b"{}")
@@ -305,9 +309,39 @@ def test_a_release_decided_long_ago_does_not_delete_a_newer_reservation() -> Non
 def test_an_address_found_in_a_status_gets_its_lease() -> None:
     async def story(scene: Scene) -> None:
         scene.writer.apply(plan(adoptions=((ONE, ServiceRef("default/web", "uid-web")),)))
-        await scene.until(lambda: "speakerd-vip-10-0-0-1" in scene.api.leases)
+        await scene.until(lambda: any(each.uid for each in (scene.writer.value or {}).values()))
+        assert not held_now(scene).given
 
     play(story)
+
+
+def test_an_address_that_a_stranger_has_is_set_aside_in_its_lease() -> None:
+    async def story(scene: Scene) -> None:
+        held = await given(scene)
+        scene.writer.apply(plan(set_aside=((held, MAC),)))
+        await scene.until(lambda: held_now(scene).stranger == MAC)
+        assert scene.api.leases[held.lease]["metadata"]["annotations"][body.STRANGER_ANNOTATION] == MAC
+
+    play(story)
+
+
+def test_an_address_that_a_node_has_answered_for_meanwhile_is_not_set_aside() -> None:
+    async def story(scene: Scene) -> None:
+        held = await given(scene)
+        scene.api.leases[held.lease]["spec"] = {"holderIdentity": "n2", "leaseTransitions": 1}
+        scene.writer.apply(plan(set_aside=((held, MAC),)))
+        await scene.until(lambda: not held_now(scene).given)
+        assert not held_now(scene).stranger
+        assert ("PATCH", held.lease) not in scene.api.asked
+
+    play(story)
+
+
+async def given(scene: Scene) -> Reservation:
+    """The Lease of an address that was just given."""
+    scene.writer.apply(plan(give(ONE)))
+    await scene.until(lambda: bool(scene.api.patches))
+    return held_now(scene)
 
 
 def test_events_beyond_the_limit_push_the_oldest_out() -> None:
@@ -328,8 +362,14 @@ def test_a_reservation_reads_back_as_it_was_written(text: str) -> None:
     raw = json.loads(body.vip_lease("ns", ip, ref))
     raw["metadata"] |= {"uid": "u", "resourceVersion": "9"}
     lease = msgspec.json.decode(json.dumps(raw).encode(), type=Lease)
-    assert body.reservation(lease) == Reservation(ip, name, "u", "9", (ref,))
+    assert body.reservation(lease) == Reservation(ip, name, "u", "9", (ref,), given=True)
 
 
 def test_a_lease_that_is_no_address_reserves_nothing() -> None:
     assert body.reservation(Lease(Metadata(name="speakerd-vip-what-is-this-now"))) is None
+
+
+def held_now(scene: Scene) -> Reservation:
+    """The Lease of ONE, as the writer knows it."""
+    assert scene.writer.value is not None
+    return scene.writer.value[ONE]

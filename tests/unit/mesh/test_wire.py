@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from speakerd.exchange import Candidate, Stake, Vip
 from speakerd.model import Interface
 from tests.sim.world import STRANGER, address
 from tests.unit.mesh.cluster import IP, Cluster, conditions, misplace, wish
@@ -16,6 +17,7 @@ def test_a_stranger_that_answers_holds_the_claim_until_it_is_silent() -> None:
     cluster.run(3.0)
     assert not cluster.promises.answering(address(1))
     told = [node.mesh.conditions(node.clock()) for node in cluster.nodes if node.mesh]
+    assert {address(1): STRANGER} in strangers(cluster), "another address may be given"
     assert any(STRANGER.hex(":") in words.get("answered-by-stranger", "") for words in told)
     for _ in range(5):
         cluster.world.strangers.clear()
@@ -27,6 +29,27 @@ def test_a_stranger_that_answers_holds_the_claim_until_it_is_silent() -> None:
     cluster.run(1.0)
     assert len(cluster.promises.answering(address(1))) == 1
     assert cluster.owner() is owner
+    assert not any(strangers(cluster))
+
+
+def test_an_address_that_had_an_owner_before_is_never_told_to_be_a_strangers() -> None:
+    cluster = Cluster(3, probe=0.012)
+    cluster.world.strangers.add(address(1))
+    candidates = tuple(Candidate(node.name) for node in cluster.nodes)
+    for node in cluster.nodes:
+        assert node.mesh
+        vip = Vip(address(1), "d/s", address(1), 0, owner=cluster.nodes[0].name, epoch=7)
+        node.mesh.want({address(1): Stake(vip, candidates)}, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
+    cluster.run(3.0)
+    assert not cluster.promises.answering(address(1))
+    assert any("answered-by-stranger" in conditions(node) for node in cluster.nodes)
+    assert not any(strangers(cluster))
+
+
+def strangers(cluster: Cluster) -> list[dict[bytes, bytes]]:
+    """Whose addresses each node tells to be strangers'."""
+    return [node.mesh.owner.takeover.strangers for node in cluster.nodes if node.mesh]
 
 
 @pytest.mark.parametrize(
