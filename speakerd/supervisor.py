@@ -4,6 +4,7 @@ A plain poll loop, never a thread or an event loop, since it forks for as long a
 link) is made before the first fork, so one that is started again finds what its predecessor knew.
 """
 
+import fcntl
 import gc
 import os
 import select
@@ -35,6 +36,10 @@ DEATHS, DEATHS_WITHIN, REST = 3, 60.0, 300.0
 GOODBYE = 5.0
 """Seconds the children have to end."""
 REPORT_BYTES = 4096
+REPORT_FD = 255
+"""A child's end of its report. The kernel lets go of a dead process' files from the highest number down, and of raw
+sockets slowly, 10 ms each: so that the end of the report is the first sign of a death, not the last.
+"""
 
 Run = Callable[[socket.socket, int, int], None]
 
@@ -61,24 +66,30 @@ class Child:
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            for end in [mine, *(other.report for other in others if other.report)]:
+            report = socket.socket(fileno=fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, REPORT_FD))
+            for end in [mine, theirs, *(other.report for other in others if other.report)]:
                 end.close()
-            _child(self._run, theirs, parent, self.restarts)
+            _child(self._run, report, parent, self.restarts)
         theirs.close()
         mine.setblocking(False)
         self.report, self.started, self.heard, self.due = mine, now, now, None
 
     def ended(self, now: float) -> None:
         """It is gone: plan its restart."""
-        if self.report:
-            self.report.close()
+        self.hang_up()
         self.series = 0 if now - self.started > STEADY else self.series + 1
         self.restarts += 1
         self._deaths.append(now)
         if len(self._deaths) == DEATHS and now - self._deaths[0] <= DEATHS_WITHIN:
             self.rest_until = now + REST
-        self.pid, self.report = 0, None
+        self.pid = 0
         self.due = now + BACKOFF[min(self.series, len(BACKOFF) - 1)]
+
+    def hang_up(self) -> None:
+        """Listen to it no more."""
+        if self.report:
+            self.report.close()
+        self.report = None
 
     def kill(self, number: signal.Signals) -> None:
         """Signal it, if it runs."""
@@ -114,6 +125,7 @@ class Supervisor:
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
+        self._dying: dict[int, Child] = {}
         self._fed = 0.0
         self._looked = 0.0
         self._stopping = False
@@ -156,19 +168,33 @@ class Supervisor:
     def _reap(self, now: float) -> None:
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
-                for child in self._children:
-                    if child.pid == found[0]:
-                        if not self._stopping:
-                            self._say("process.ended", child, status=_ending(found[1]))
-                        child.ended(now)
+                child = self._dying.pop(found[0], None)
+                if child is None and (child := next((each for each in self._children if each.pid == found[0]), None)):
+                    child.ended(now)
+                if child and not self._stopping:
+                    self._say("process.ended", child, status=_ending(found[1]))
 
     def _serve_report(self, child: Child) -> None:
         """Take what `child` says: a beat, or lines for systemd."""
-        with suppress(BlockingIOError, ConnectionError):
+        try:
             while child.report and (data := child.report.recv(REPORT_BYTES)):
                 child.heard = time.monotonic()
                 if data != b"beat":
                     self._notifier.send(data.decode(errors="replace"))
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            pass
+        self._hung_up(child)
+
+    def _hung_up(self, child: Child) -> None:
+        """It will say nothing more: it is dying, and its successor need not wait until the kernel has done with it."""
+        if self._stopping:
+            child.hang_up()
+        elif child.pid:
+            child.kill(signal.SIGKILL)
+            self._dying[child.pid] = child
+            child.ended(time.monotonic())
 
     def _excuse_pause(self, now: float) -> None:
         """A host that slept must not blame its children for the silence."""

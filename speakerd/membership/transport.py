@@ -33,8 +33,8 @@ QUEUE_BYTES = 1 << 18
 """What the kernel keeps while this process does not run, as far as net.core.rmem_max allows: some 500 messages."""
 WAITING = 1024
 """Messages of one socket thrown away at a time: more than its queue holds, so that a flood does not keep us."""
-AGAIN = 3.0
-"""Seconds until a port that was taken is tried again."""
+AGAIN, SOON, MANY = 3.0, 0.01, 10
+"""Seconds until a port that was taken is tried again; the first times soon: a dead predecessor may have it still."""
 EVERYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104
 
 PORT_TAKEN, NOT_LISTENING = "membership-port-taken", "membership-not-listening"
@@ -77,6 +77,7 @@ class Mail:
         self._bound: tuple[str, int] | None = None
         self._udp: dict[int, socket.socket] = {}
         self._again_at: float | None = None
+        self._tries = 0
         self._frames: dict[int, socket.socket] = {}
         self._sources: dict[int, bytes] = {}
         self._sequence = 0
@@ -94,7 +95,7 @@ class Mail:
             self.ways.know(members, settings)
         self._me, self._members, self._settings, self._keys = me, members, settings, keys
         if (settings.bind, settings.port) != self._bound:
-            self._bound = (settings.bind, settings.port)
+            self._bound, self._tries = (settings.bind, settings.port), 0
             self._let_go(self._udp, self._udp)
             self._listen(now)
 
@@ -151,7 +152,8 @@ class Mail:
             self.problems[NOT_LISTENING] = f"{bind or 'every address'}, port {port}/udp: {fault.strerror}"
         else:
             return
-        self._again_at = now + AGAIN
+        self._tries += 1
+        self._again_at = now + (SOON if self._tries <= MANY else AGAIN)
 
     def _open(self, interface: Interface) -> None:
         index = interface.index

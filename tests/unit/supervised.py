@@ -32,6 +32,19 @@ def living(name: str) -> Child:
     return Child(name, run)
 
 
+def mute(name: str) -> Child:
+    """A child that lives, and closes its end of the report."""
+
+    def run(report: socket.socket, parent: int, restarts: int) -> None:
+        die_with(parent)
+        tell(name, getpid(), restarts)
+        report.close()
+        while True:
+            signal.pause()
+
+    return Child(name, run)
+
+
 def failing(name: str) -> Child:
     """A child that ends with an error at once."""
 
@@ -43,6 +56,6 @@ def failing(name: str) -> Child:
 
 
 if __name__ == "__main__":
-    second = failing("announcer") if "failing" in sys.argv else living("announcer")
-    Supervisor([living("controller"), second], Notifier(environ), Output("text")).run()
+    second = {"failing": failing, "mute": mute}.get(sys.argv[-1], living)
+    Supervisor([living("controller"), second("announcer")], Notifier(environ), Output("text")).run()
     tell("ended")

@@ -46,6 +46,18 @@ def test_a_killed_child_is_started_again_at_once(process: Process) -> None:
     assert pid != pids["announcer"]
 
 
+def test_a_child_that_hangs_up_is_ended_and_started_again() -> None:
+    with started("mute") as process:
+        first = both(process)["announcer"]
+        assert said(process)[2] == 1
+        assert said(process)[2] == 2
+        process.terminate()
+        _, err = process.communicate(timeout=10)
+        assert "signal-9" in err
+        with pytest.raises(ProcessLookupError):
+            os.kill(first, 0)
+
+
 def test_the_other_child_lives_on(process: Process) -> None:
     pids = both(process)
     os.kill(pids["announcer"], signal.SIGKILL)
