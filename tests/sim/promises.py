@@ -46,6 +46,7 @@ class Promises(Watcher):
         self._silent: dict[bytes, float] = {}
         self._moves: dict[bytes, list[tuple[float, str]]] = defaultdict(list)
         self._owner: dict[bytes, str] = {}
+        self._life: dict[bytes, int] = {}
         self._neighbour: dict[tuple[int, bytes], Node] = {}
         self._hasty: dict[tuple[bytes, int], float] = {}
         self._lost: dict[bytes, tuple[float, Node]] = {}
@@ -76,7 +77,7 @@ class Promises(Watcher):
             self._answering[ip].discard(node)
             others = self.answering(ip)
             if others and self._owner.get(ip) == node.name:
-                self._owner[ip] = others[0].name
+                self._owner[ip], self._life[ip] = others[0].name, others[0].boot
             if node.runs and not self.answering(ip) and self._planned(ip, node):
                 self.fail("P3", f"{node.name} fell silent for {ip.hex()} before another answered")
             self._both_lost(ip, node)
@@ -89,7 +90,7 @@ class Promises(Watcher):
                     self._robbed(ip, self._owner[ip], node)
                 if claim.cause not in CAUSES:
                     self.fail("P4", f"{claim.cause} is no cause")
-            self._owner[ip] = node.name
+            self._owner[ip], self._life[ip] = node.name, node.boot
             if claim:
                 self.actions.note(ip, node.name, claim.epoch)
 
@@ -213,7 +214,7 @@ class Promises(Watcher):
             f for f in self.world.scenario.faults if f.at <= self.world.now and f.end > self.world.now - 2 * self.scale
         ]
         weather = any(isinstance(f, faults.Bad | faults.Unkeyed | faults.Pause | faults.Suspend) for f in lately)
-        if weather or old.mesh is None or old.started > self.world.now - 2 * self.scale:
+        if weather or old.mesh is None or old.boot != self._life[ip] or old.started > self.world.now - 2 * self.scale:
             return
         if not old.runs or node.back_at > self.world.now - 2 * self.scale:
             return
