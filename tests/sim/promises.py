@@ -166,7 +166,7 @@ class Promises(Watcher):
 
     def _fails_a_check(self) -> None:
         """No node finds that it is not heard, or that another answers, too, where neither is so."""
-        checks = [(node.name, node.mesh.owner.selfcheck) for node in self.world.nodes if node.runs and node.mesh]
+        checks = [(node.name, node.mesh.owner.selfcheck) for node in self.world.nodes if node.mesh]
         failing = {(name, ip) for name, check in checks for ip in (*check.unheard, *check.foreign)}
         fresh = {each for each in failing - self._failing if self.world.now - self._shared.get(each[1], 0) > self.scale}
         self._failing = failing
