@@ -168,12 +168,16 @@ class Promises(Watcher):
         """No node finds that it is not heard, or that another answers, too, where neither is so."""
         checks = [(node.name, node.mesh.owner.selfcheck) for node in self.world.nodes if node.mesh]
         failing = {(name, ip) for name, check in checks for ip in (*check.unheard, *check.foreign)}
-        fresh = {each for each in failing - self._failing if self.world.now - self._shared.get(each[1], 0) > self.scale}
+        fresh = {each for each in failing - self._failing if not self._lately_shared(each[1])}
         self._failing = failing
         if not self._wire_is_well():
             self._unwell_at = self.world.now
         if fresh and self.world.now - self._unwell_at > self.scale:
             self.fail("self-check", ", ".join(f"{name} finds that {ip.hex()} is not heard" for name, ip in fresh))
+
+    def _lately_shared(self, ip: bytes) -> bool:
+        """Whether two answer for it, or did a moment ago."""
+        return len(self.answering(ip)) > 1 or self.world.now - self._shared.get(ip, 0) <= self.scale
 
     def _wire_is_well(self) -> bool:
         """Whether all that is said arrives, and nobody says what is not so."""
