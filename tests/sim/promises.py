@@ -48,6 +48,7 @@ class Promises(Watcher):
         self._owner: dict[bytes, str] = {}
         self._life: dict[bytes, int] = {}
         self._neighbour: dict[tuple[int, bytes], Node] = {}
+        self._overheard: dict[tuple[int, bytes], bool] = {}
         self._hasty: dict[tuple[bytes, int], float] = {}
         self._lost: dict[bytes, tuple[float, Node]] = {}
         self._ways: dict[tuple[int, int], float] = {}
@@ -108,6 +109,8 @@ class Promises(Watcher):
     def announced(self, node: Node, segment: int, ip: bytes) -> None:
         """A host that only heeds gratuitous frames believes the last one."""
         self._neighbour[segment, ip] = node
+        others = [each for each in self.answering(ip) if each is not node]
+        self._overheard[segment, ip] = not others or any(self.hear(node, each) for each in others)
 
     def look(self) -> None:
         """Check all that can be seen at one instant."""
@@ -351,6 +354,8 @@ class Promises(Watcher):
             quiet = here[0].mesh is not None and here[0].mesh.quiet
             if found is here[0] or quiet or self._left_to_refresh(here[0], segment):
                 continue
+            if found and found.mesh is None and not self._overheard[segment, ip]:
+                continue  # it died before any owner could hear it: the refresh mends that, too
             if self.world.on(here[0], segment):
                 self.fail("neighbours", f"{here[0].name} has {ip.hex()}, hosts think {found.name if found else None}")
 
