@@ -25,7 +25,7 @@ from speakerd.membership.envelope import Envelope, Post
 from speakerd.membership.transport import Mail
 from speakerd.mesh import Mesh
 from speakerd.model import Interface
-from speakerd.outbox import Effect
+from speakerd.outbox import Discard, Effect
 from speakerd.ownership.effects import Announce, AskWire
 
 BEAT = 5.0
@@ -188,6 +188,8 @@ class Announcer:
                     self._layer2.ask(index, ip, mac)
                 case Announce(ip):
                     self._layer2.announce(ip, now)
+                case Discard():
+                    self._mail.discard()
         if self._mesh.news != self._news:
             self._news = self._mesh.news
             self._note(now)

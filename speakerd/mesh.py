@@ -24,7 +24,7 @@ from speakerd.membership.envelope import Carrier, Envelope, Kind, Post
 from speakerd.membership.heartbeat import Phase
 from speakerd.membership.peer import HERE, State
 from speakerd.model import Interface
-from speakerd.outbox import Effect, Outbox
+from speakerd.outbox import Discard, Effect, Outbox
 from speakerd.ownership import message
 from speakerd.ownership.calm import Calm
 from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, Vouch
@@ -326,7 +326,7 @@ class Mesh:
                 case membership.Beat(name, digest):
                     effects += self._beat(name, digest, now)
                 case membership.Suspended(seconds):
-                    effects += self.paused(seconds, now)
+                    effects += [Discard(), *self.paused(seconds, now)]
                 case membership.TwoBoots(name):
                     self._note("member.two-boots", name)
                     self._standing.two_boots(name, self._members.me, now)

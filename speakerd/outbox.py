@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Iterable
 
+from msgspec import Struct
+
 from speakerd.kinds import KINDS
 from speakerd.membership.detector import Detector
 from speakerd.membership.envelope import Carrier, Kind, Post
 from speakerd.ownership import message
 from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, Vouch
 
-Effect = Post | AskWire | Announce
+
+class Discard(Struct, frozen=True):
+    """An effect: throw away what members' sockets hold; this host stood still, and what was said meanwhile is old."""
+
+
+Effect = Post | AskWire | Announce | Discard
 """What layer 2 and the sockets are to do."""
 
 

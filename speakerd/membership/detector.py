@@ -41,7 +41,7 @@ class Detector:
         self._settings = MembershipSettings()
         self._keyed = True
         self._ring = Ring(())
-        self._beat_at = now
+        self._beat_at, self._suspended_at = now, float("-inf")
         self._watching: frozenset[str] = frozenset()
         self._next: tuple[float, str] | None = None
         self._company = ""
@@ -198,8 +198,7 @@ class Detector:
     def _heard(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
         ahead = peer.hear(envelope, now)
         self._voice.heard(peer)
-        found: list[Effect] = [Suspended(ahead)] if ahead > AHEAD * self.interval else []
-        found += self._back(peer, now)
+        found = [*self._stood_still(ahead, now), *self._back(peer, now)]
         match envelope.kind:
             case Kind.HEARTBEAT:
                 found += self._told(peer, envelope, now)
@@ -212,6 +211,13 @@ class Detector:
         if self._next and (peer.name == self._next[1] or self._due(peer) < self._next[0]):
             self._next = None
         return found
+
+    def _stood_still(self, ahead: float, now: float) -> list[Effect]:
+        """Whether our clock did: told once, for all that came meanwhile shows it."""
+        if ahead <= AHEAD * self.interval or now - self._suspended_at < self.interval:
+            return []
+        self._suspended_at = now
+        return [Suspended(ahead)]
 
     def _back(self, peer: Peer, now: float) -> list[Effect]:
         """It was just heard: it is neither suspect nor dead."""

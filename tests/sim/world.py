@@ -12,7 +12,7 @@ from speakerd.exchange import Candidate, Claim, Member, MembershipSettings, Stak
 from speakerd.membership.envelope import Carrier, Envelope, Post
 from speakerd.mesh import Mesh
 from speakerd.model import Interface
-from speakerd.outbox import Effect
+from speakerd.outbox import Discard, Effect
 from speakerd.ownership.effects import Announce, AskWire
 from tests.sim.scenario import Scenario
 
@@ -162,9 +162,8 @@ class Node:
         """After a suspension: its clock knows nothing, its sockets have what came."""
         self.offset -= (self.world.now - self.since) * self.rate
         self.suspended = False
-        waiting, self.queue = self.queue, deque()
-        for each in waiting:
-            self.later(each)
+        while self.queue:
+            self.later(self.queue.popleft())
         self._catch_up()
         self.wake(None)
 
@@ -186,6 +185,8 @@ class Node:
                     self.world.ask(self, index - 1, ip, mac)
                 case Announce(ip):
                     self.world.announce(self, ip)
+                case Discard():
+                    self.queue.clear()
         self.settle()
         if self.mesh is None:
             return

@@ -16,8 +16,16 @@ def test_the_first_message_says_nothing() -> None:
 
 
 def test_a_clock_of_ours_that_stood_still_is_told_once() -> None:
-    found = told(Offset(), *((sent, sent - (sent >= 5 * SECOND) * 3 * SECOND) for sent in range(0, 10**7, SECOND)))
-    assert found == [0] * 5 + [3 * SECOND] + [0] * 4
+    before, after = range(0, 5 * SECOND, SECOND), range(8 * SECOND, 12 * SECOND, SECOND)
+    found = told(Offset(), *((sent, sent) for sent in before), *((sent, sent - 3 * SECOND) for sent in after))
+    assert found == [0] * 5 + [3 * SECOND] + [0] * 3
+
+
+def test_what_waited_while_our_clock_stood_still_tells_by_its_last_how_long_that_was() -> None:
+    before, waited = range(0, 5 * SECOND, SECOND), range(5 * SECOND, 8 * SECOND, SECOND // 4)
+    found = told(Offset(), *((sent, sent) for sent in before), *((sent, 4 * SECOND + 1) for sent in waited))
+    assert max(found[:5]) == 0
+    assert found[-1] == max(found) > 3 * SECOND - SECOND // 2
 
 
 def test_a_message_that_was_late_says_nothing_of_those_that_follow_in_time() -> None:
