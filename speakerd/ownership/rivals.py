@@ -122,9 +122,11 @@ class Rivals:
         """Two claimants: who wins takes the highest epoch and announces, who loses is silent at once.
 
         What a third member tells of a claim is no word on its owner's side. That is asked for, or, where it can't be,
-        nobody's side counts.
+        nobody's side counts. Who gives way to any higher claim need not know more of it.
         """
         us = Standing(ours, self._circle.side(), self._gives_way())
+        if sender != claim.owner and us.yields and order(claim) > order(ours):
+            return self._yield_to(claim, ours, us, now)
         if sender == claim.owner:
             theirs = Standing(claim, body.side, body.yields)
             self._hearsay.settled(claim.ip)

@@ -132,6 +132,33 @@ def test_a_node_whose_announcer_died_again_and_again_answers_for_nothing_until_i
     assert "announcer-crash-loop" not in mesh.conditions(310.0)
 
 
+def test_a_machine_that_was_suspended_and_finds_all_that_came_meanwhile_is_silent_until_others_have_spoken() -> None:
+    cluster = Cluster(2)
+    owner = cluster.owner()
+    (other,) = (node for node in cluster.nodes if node is not owner)
+    owner.since, owner.suspended = cluster.world.now, True
+    cluster.run(2.0)
+    assert cluster.owner() is other
+    owner.resume()
+    assert owner.mesh
+    assert not owner.mesh.mine, "two seconds of heartbeats, 75 ms apart, were in its sockets"
+    assert any(each.word == "node.paused" for each in happened(owner, 1.0))
+
+
+def test_who_stood_still_yields_to_a_claim_whoever_tells_of_it_before_it_answers_again() -> None:
+    cluster = Cluster(5)
+    owner = cluster.owner()
+    owner.paused = True
+    cluster.run(1.0)
+    taker = cluster.owner()
+    for carrier in (0, 1):
+        cluster.world.blocked[taker.number, owner.number, carrier] += 1
+    owner.go_on()
+    for _ in range(100):
+        cluster.world.run(cluster.world.now + 0.0002)
+        assert cluster.answering() == [taker]
+
+
 def test_what_a_deaf_member_holds_for_dead_is_no_death() -> None:
     cluster = Cluster(5)
     owner = cluster.owner()
