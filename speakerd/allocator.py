@@ -218,11 +218,11 @@ class Book:
 
     def _found(self, wish: Wish, own: Own) -> tuple[Places, str]:
         """Free places that fulfil `wish`, and their pool; pools in which the Service has a place already come first."""
-        pools = (wish.pool,) if wish.pool else self._grounds.space.open
+        pools = {pool for tier in wish.tiers for pool in tier}
         mine = tuple(dict.fromkeys(pool for pool, _ in own if pool in pools))
-        for group in (mine, pools) if mine else (pools,):
+        for tier in (mine, *wish.tiers):
             for families in wish.families:
-                for pool in group:
+                for pool in tier:
                     places = self._of(pool, families, own)
                     if places:
                         return places, pool

@@ -132,22 +132,10 @@ class Controller:
 
     def _gather(self) -> None:
         cluster = self._cluster
-        stores = snapshot.Stores(
-            services=cluster.services.value,
-            slices=cluster.slices.value,
-            nodes=cluster.nodes.value,
-            members=cluster.members.value,
-            pools=cluster.pools.value,
-            advertisements=cluster.advertisements.value,
-            settled=cluster.settled,
-            ledger=cluster.writer.value if cluster.writer else None,
-            row_version=cluster.row_version,
-            keys=cluster.keys,
-            drained=self._drained,
-            blind=self._blind,
-            hints=self._hints if self._hints is not None else cluster.hints,
-        )
+        stores = cluster.stores(drained=self._drained, blind=self._blind, hints=self._hints)
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
+        if self._snapshots.asks_for_namespaces:
+            cluster.want_namespaces()
         if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.knows_keys:
             recorded = me.name in self._snapshot.members
             told = (tuple(each.id for each in stores.keys), stores.drained, self._observed.told_strangers)

@@ -73,7 +73,8 @@ class Service(Struct, frozen=True):
     of that type, so that what its status and annotation still say is to be cleared.
     `ips`: status.loadBalancer.ingress[].ip, in order.
     `pool`: annotation metallb.io/ip-allocated-from-pool. `created`: metadata.creationTimestamp
-    (RFC 3339 sorts as text). `advertised_by`: advertisements whose serviceSelectors match it, by name.
+    (RFC 3339 sorts as text). `advertised_by`: advertisements whose serviceSelectors match it, by name. `admitted_by`:
+    pinned pools that are for it.
     """
 
     key: str
@@ -89,6 +90,7 @@ class Service(Struct, frozen=True):
     request: Request = Request()
     lapsed: bool = False
     advertised_by: tuple[str, ...] = ()
+    admitted_by: tuple[str, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -143,13 +145,19 @@ class Range(Struct, frozen=True, order=True):
 
 
 class Pool(Struct, frozen=True):
-    """An IPAddressPool; `ranges` in the order written. `origin`: the object or file and line it came from."""
+    """An IPAddressPool; `ranges` in the order written. `origin`: the object or file and line it came from.
+
+    `pinned`: for the Services alone that its serviceAllocation admits; of the pools that admit one, those of the lowest
+    positive `priority` come first, those of 0 last.
+    """
 
     name: str
     ranges: tuple[Range, ...]
     auto_assign: bool = True
     avoid_buggy: bool = False
     origin: str = ""
+    pinned: bool = False
+    priority: int = 0
 
     def holds(self, ip: IP) -> bool:
         """Whether this pool may give out `ip`."""

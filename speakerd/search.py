@@ -65,11 +65,17 @@ class Shelf:
 
 
 class Space:
-    """All pools: which one holds an address, and the lowest free address of each. Pools do not overlap."""
+    """All pools: which one holds an address, and the lowest free address of each. Pools do not overlap.
+
+    `open` and `pinned`: the names of those that assign automatically, in the order in which they are tried.
+    """
 
     def __init__(self, pools: tuple[Pool, ...]) -> None:
         self.pools = {pool.name: pool for pool in sorted(pools, key=lambda each: each.name)}
-        self.open = tuple(name for name, pool in self.pools.items() if pool.auto_assign)
+        offered = [pool for pool in self.pools.values() if pool.auto_assign]
+        self.open = tuple(pool.name for pool in offered if not pool.pinned)
+        by_priority = sorted(offered, key=lambda each: (not each.priority, each.priority))
+        self.pinned = tuple(pool.name for pool in by_priority if pool.pinned)
         self._shelves = {name: [Shelf(pool, each) for each in pool.ranges] for name, pool in self.pools.items()}
         self._line = sorted(
             (each for shelves in self._shelves.values() for each in shelves), key=lambda each: each.first

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from speakerd import settings as settings_
 from speakerd.config import file, selectors
-from speakerd.config.resolve import Labels, node_labels, resolve, service_selectors
-from speakerd.config.resources import LabelSelector, Resources
+from speakerd.config.resolve import Labels, allocations, node_labels, resolve, service_selectors
+from speakerd.config.resources import LabelSelector, Resources, ServiceAllocation
 from speakerd.decision import Snapshot
 from speakerd.difference import Draft, View, put_or_drop
 from speakerd.exchange import Key, Member
@@ -44,7 +44,8 @@ class Stores(Struct, frozen=True):
 
     `settled`: every kind was listed at least once. `row_version`: the largest resourceVersion a watch has reached.
     `keys`: of the members' messages, newest first; `drained`: this node is to answer for nothing; `blind`: as in
-    Wanted. `hints`: who owned a VIP before this process started, by packed address.
+    Wanted. `hints`: who owned a VIP before this process started, by packed address. `namespaces`: None where they are
+    not known; `namespaces_settled`: they are, or never will be.
     """
 
     services: Mapping[str, objects.Service]
@@ -60,6 +61,8 @@ class Stores(Struct, frozen=True):
     drained: bool = False
     blind: int = 0
     hints: Mapping[bytes, Record] = {}
+    namespaces: Mapping[str, objects.Namespace] | None = None
+    namespaces_settled: bool = False
 
 
 class Slice(Struct, frozen=True):
@@ -90,6 +93,9 @@ class Memo:
         self.resources = Resources()
         self.wanted: frozenset[str] | None = None
         self.labels = View(self.asked_labels)
+        self.namespaces = View[objects.Namespace, dict[str, str]](lambda found: found.metadata.labels)
+        self.namespace_labels: Mapping[str, Mapping[str, str]] | None = None
+        self.allocations: dict[str, ServiceAllocation] = {}
         self.resolved_for: Labels | None = None
         self.config: Config | None = None
         self.chosen: dict[str, tuple[LabelSelector, ...]] = {}
@@ -98,11 +104,24 @@ class Memo:
     def take_selectors(self) -> None:
         """Note what the advertisements' selectors ask of Nodes and Services; convert these anew where that differs."""
         wanted, chosen = node_labels(self.resources, self.file), service_selectors(self.resources, self.file)
+        allocated = allocations(self.resources, self.file)
         if wanted != self.wanted:
             self.wanted = wanted
             self.labels.convert_again()
-        if chosen != self.chosen:
-            self.chosen = chosen
+        if (chosen, allocated) != (self.chosen, self.allocations):
+            self.chosen, self.allocations = chosen, allocated
+            self.services.convert_again()
+
+    @property
+    def asks_for_namespaces(self) -> bool:
+        """Whether a pool is for namespaces chosen by label."""
+        return any(each.namespace_selectors for each in self.allocations.values())
+
+    def take_namespaces(self, found: Mapping[str, objects.Namespace] | None) -> None:
+        """Note their labels, None where these are not known; Services are judged anew where that differs."""
+        labels = None if found is None else self.namespaces.turn(found)
+        if labels is not self.namespace_labels:
+            self.namespace_labels = labels
             self.services.convert_again()
 
     def asked_labels(self, found: objects.Node) -> dict[str, str]:
@@ -110,13 +129,25 @@ class Memo:
         return {key: value for key, value in found.metadata.labels.items() if key in (self.wanted or ())}
 
     def service(self, found: objects.Service) -> Service | None:
-        """A Service, with the advertisements that choose it by label."""
+        """A Service, with the advertisements and pools that choose it by label."""
         seen = service(found, self.settings.kubernetes.load_balancer_class)
-        if seen is None or not self.chosen:
+        if seen is None or not (self.chosen or self.allocations):
             return seen
         labels, chosen = found.metadata.labels, self.chosen.items()
         names = tuple(name for name, selector in chosen if selectors.any_matches(selector, labels))
-        return replace(seen, advertised_by=names) if names else seen
+        pools = tuple(name for name, each in self.allocations.items() if self._admits(name, each, seen, labels))
+        return replace(seen, advertised_by=names, admitted_by=pools) if names or pools else seen
+
+    def _admits(self, name: str, allocation: ServiceAllocation, seen: Service, labels: Mapping[str, str]) -> bool:
+        """Whether a pool is for a Service; where namespaces are not known, who has an address of it keeps it."""
+        if allocation.service_selectors and not selectors.any_matches(allocation.service_selectors, labels):
+            return False
+        if not (allocation.namespaces or allocation.namespace_selectors) or seen.namespace in allocation.namespaces:
+            return True
+        if allocation.namespace_selectors and self.namespace_labels is None:
+            return seen.pool == name
+        own = (self.namespace_labels or {}).get(seen.namespace)
+        return own is not None and selectors.any_matches(allocation.namespace_selectors, own)
 
 
 def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Memo]:
@@ -124,9 +155,11 @@ def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Mem
     if memo.settings is not settings:
         memo = Memo(settings)
     config = _config(stores, memo)
+    if memo.asks_for_namespaces:
+        memo.take_namespaces(stores.namespaces)
     snapshot = Snapshot(
         me=settings.node.name,
-        settled=stores.settled,
+        settled=stores.settled and (stores.namespaces_settled or not memo.asks_for_namespaces),
         services=memo.services.turn(stores.services),
         endpoints=_endpoints(stores, memo),
         nodes=memo.nodes.turn(stores.nodes),

@@ -17,13 +17,15 @@ Families = tuple[Family, ...]
 class Wish(Struct, frozen=True):
     """What a Service looks for: `ips`, else one address of each of a tuple of `families`, best tuple first.
 
-    `pool`: no other one. `beside`: addresses it keeps, a second family is added to them.
+    `tiers`: pools to look in, all families in one tier before the next. `pool`: the one it has to be. `beside`:
+    addresses it keeps, a second family is added to them.
     """
 
     families: tuple[Families, ...] = ()
     pool: str = ""
     ips: tuple[IP, ...] = ()
     beside: tuple[IP, ...] = ()
+    tiers: tuple[tuple[str, ...], ...] = ()
 
 
 class Standing(Struct, frozen=True):
@@ -119,7 +121,12 @@ def _held(service: Service, grounds: Grounds, alternatives: tuple[Families, ...]
     if grounds.faulty and None in pools:  # a slip in one object costs nobody an address
         return Assignment(service.ips, service.pool)
     pool = _common(pools)
-    return Assignment(service.ips, pool.name) if pool else Assignment()
+    return Assignment(service.ips, pool.name) if pool and _serves(pool, service) else Assignment()
+
+
+def _serves(pool: Pool, service: Service) -> bool:
+    """Whether a pool is for a Service."""
+    return not pool.pinned or pool.name in service.admitted_by
 
 
 def _common(pools: list[Pool | None]) -> Pool | None:
@@ -134,13 +141,23 @@ def _wish(service: Service, space: Space, keeps: Assignment, alternatives: tuple
         raise Refusal(request.reason, request.message)
     if request.pool and request.pool not in space.pools:
         raise Refusal(Reason.UNKNOWN_POOL, f'no pool is named "{request.pool}"')
+    if request.pool and not _serves(space.pools[request.pool], service):
+        raise Refusal(Reason.POOL_SCOPED, f'pool "{request.pool}" is for other Services')
     if request.ips:
         pool = _requested(service, space)
         same = keeps.pool == pool and set(keeps.ips) == set(request.ips)
         return None if same else Wish(pool=pool, ips=request.ips)
     if keeps.ips and request.pool in ("", keeps.pool):
         return _second(service, space, keeps)
-    return Wish(alternatives, request.pool)
+    return Wish(alternatives, request.pool, tiers=_tiers(service, space))
+
+
+def _tiers(service: Service, space: Space) -> tuple[tuple[str, ...], ...]:
+    """The pools it may have an address of: the one it names, else those pinned to it, then those for all."""
+    if service.request.pool:
+        return ((service.request.pool,),)
+    pinned = tuple(name for name in space.pinned if name in service.admitted_by)
+    return tuple(filter(None, (pinned, space.open)))
 
 
 def _requested(service: Service, space: Space) -> str:
@@ -154,6 +171,9 @@ def _requested(service: Service, space: Space) -> str:
     pool = _common(pools)
     if pool is None:
         raise Refusal(Reason.BAD_COMBINATION, f"{named(request.ips)} are of different pools")
+    if not _serves(pool, service):
+        message = f'{named(request.ips)} are of pool "{pool.name}", which is for other Services'
+        raise Refusal(Reason.POOL_SCOPED, message)
     if request.pool not in ("", pool.name):
         raise Refusal(
             Reason.OUTSIDE_REQUESTED_POOL, f'{named(request.ips)} are of pool "{pool.name}", not "{request.pool}"'
@@ -166,4 +186,6 @@ def _second(service: Service, space: Space, keeps: Assignment) -> Wish | None:
     if len(service.cluster_ips) < 2 or len(keeps.ips) > 1:
         return None
     other: Family = 6 if keeps.ips[0].version == 4 else 4
-    return Wish(((other,),), keeps.pool, beside=keeps.ips) if space.offers(keeps.pool, other) else None
+    if not space.offers(keeps.pool, other):
+        return None
+    return Wish(((other,),), keeps.pool, beside=keeps.ips, tiers=((keeps.pool,),))

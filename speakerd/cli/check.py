@@ -134,20 +134,18 @@ def _judged(loaded: Loaded, objects: Resources) -> tuple[Verdict, Config]:
     own = file.resources(loaded.settings) if loaded.settings else Resources()
     config = resolve(objects, own)
     problems = (*loaded.problems, *config.problems)
-    specs = {each.metadata.name: each.spec.service_allocation for each in (*own.pools, *objects.pools)}
-    priorities = {name: each.priority if each else 0 for name, each in specs.items()}
-    pools = [_pool(each, config, priorities[each.name]) for each in config.pools]
+    pools = [_pool(each, config) for each in config.pools]
     return Verdict(not any(each.severity == "error" for each in problems), problems, pools), config
 
 
-def _pool(pool: Pool, config: Config, priority: int) -> PoolVerdict:
+def _pool(pool: Pool, config: Config) -> PoolVerdict:
     ipv4, ipv6 = (sum(_usable(r, pool) for r in pool.ranges if r.family == family) for family in (4, 6))
     return PoolVerdict(
         name=pool.name,
         cidrs=[cidr for each in pool.ranges for cidr in cidrs(each)],
         auto_assign=pool.auto_assign,
         avoid_buggy_ips=pool.avoid_buggy,
-        priority=priority,
+        priority=pool.priority,
         total=min(ipv4 + ipv6, MOST),
         ipv4=ipv4,
         ipv6=min(ipv6, MOST),

@@ -22,6 +22,7 @@ from speakerd.config.resources import (
     LabelSelector,
     Preference,
     Resources,
+    ServiceAllocation,
 )
 from speakerd.config.words import INTERFACE, nearest
 from speakerd.model import Advertisement, Config, Pool, Problem, Range
@@ -65,7 +66,8 @@ def resolve(cluster: Resources, file: Resources = NOTHING, nodes: Labels | None 
     by_name = tuple(sorted(good_pools, key=lambda p: p.name))
     announced = tuple(sorted(good_advertisements, key=lambda a: a.name))
     specs = {each.metadata.name: each.spec for _, each in advertisements}
-    return Config(by_name, announced, tuple(problems), digest(by_name, announced, specs))
+    allocated = allocations(cluster, file)
+    return Config(by_name, announced, tuple(problems), digest(by_name, allocated, announced, specs))
 
 
 def node_labels(*sides: Resources) -> frozenset[str] | None:
@@ -87,23 +89,38 @@ def service_selectors(*sides: Resources) -> dict[str, tuple[LabelSelector, ...]]
     return {name: chosen for name, chosen in found.items() if chosen}
 
 
+def allocations(*sides: Resources) -> dict[str, ServiceAllocation]:
+    """Of the pools that are for some Services alone, by name; the first side's count where both have a name."""
+    found = {each.metadata.name: each.spec.service_allocation for side in reversed(sides) for each in side.pools}
+    return {name: allocation for name, allocation in found.items() if allocation}
+
+
 def digest(
-    pools: Iterable[Pool], advertisements: Iterable[Advertisement], specs: Mapping[str, L2AdvertisementSpec]
+    pools: Iterable[Pool],
+    allocated: Mapping[str, ServiceAllocation],
+    advertisements: Iterable[Advertisement],
+    specs: Mapping[str, L2AdvertisementSpec],
 ) -> str:
     """The same on every host whose configuration comes to the same, wherever it was written."""
-    lines = [*map(_pool_line, pools), *(_advertisement_line(each, specs[each.name]) for each in advertisements)]
+    lines = [_pool_line(each, allocated.get(each.name)) for each in pools]
+    lines += [_advertisement_line(each, specs[each.name]) for each in advertisements]
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
 
 
-def _pool_line(pool: Pool) -> str:
+def _pool_line(pool: Pool, allocation: ServiceAllocation | None) -> str:
     ranges = " ".join(f"{each.first:x}-{each.last:x}/{each.family}" for each in pool.ranges)
-    return f"pool {pool.name} {pool.auto_assign:d} {pool.avoid_buggy:d} {ranges}"
+    return f"pool {pool.name} {pool.auto_assign:d} {pool.avoid_buggy:d} {ranges} {_written(allocation)}".rstrip()
+
+
+def _written(chosen: object) -> str:
+    """The same for equal structs; nothing for None and an empty tuple."""
+    return msgspec.json.encode(chosen, order="deterministic").decode() if chosen else ""
 
 
 def _advertisement_line(advertisement: Advertisement, spec: L2AdvertisementSpec) -> str:
     pools = "*" if advertisement.pools is None else ",".join(sorted(advertisement.pools))
     chosen = (spec.node_selectors, spec.preferred_node_selectors, spec.service_selectors)
-    written = msgspec.json.encode(chosen, order="deterministic").decode() if any(chosen) else ""
+    written = _written(chosen if any(chosen) else ())
     return f"layer2 {advertisement.name} {pools} {','.join(sorted(advertisement.interfaces))} {written}".rstrip()
 
 
@@ -141,7 +158,13 @@ def _pool(origin: Origin, each: IPAddressPool, taken: Taken, problems: list[Prob
         problems += _entry_problems(origin, field, entry, wanted, taken)
         ranges += taken.add(wanted, name)
     problems += _pool_problems(origin, spec)
-    return Pool(name, tuple(ranges), spec.auto_assign, spec.avoid_buggy_ips, origin.name)
+    pinned, priority = spec.service_allocation is not None, _priority(spec.service_allocation)
+    return Pool(name, tuple(ranges), spec.auto_assign, spec.avoid_buggy_ips, origin.name, pinned, priority)
+
+
+def _priority(allocation: ServiceAllocation | None) -> int:
+    """As it counts: a negative one is as none."""
+    return max(0, allocation.priority) if allocation else 0
 
 
 def _entry_problems(origin: Origin, field: str, entry: str, wanted: Range, taken: Taken) -> Iterator[Problem]:
@@ -160,9 +183,19 @@ def _pool_problems(origin: Origin, spec: IPAddressPoolSpec) -> Iterator[Problem]
     if not spec.addresses:
         yield origin.error("addresses", "no-addresses", "the pool has no addresses", "add a CIDR or a range")
     if spec.service_allocation:
-        what = "this version does not restrict a pool to some Services: it serves all"
-        remedy = "set autoAssign: false, and name the pool on the Services it is for"
-        yield origin.warning("serviceAllocation", "not-honoured", what, remedy)
+        yield from _allocation_problems(origin, spec.service_allocation)
+
+
+def _allocation_problems(origin: Origin, allocation: ServiceAllocation) -> Iterator[Problem]:
+    if allocation.priority < 0:
+        what = f"priority {allocation.priority} counts as 0: after all positive ones"
+        yield origin.warning("serviceAllocation.priority", "out-of-range", what, "write 1 or more, or leave it out")
+    for name, times in Counter(allocation.namespaces).items():
+        if times > 1:
+            what = f"{name} stands here {times} times"
+            yield origin.error("serviceAllocation.namespaces", "repeated", what, "name it once")
+    yield from _selector_problems(origin, "serviceAllocation.namespaceSelectors", allocation.namespace_selectors)
+    yield from _selector_problems(origin, "serviceAllocation.serviceSelectors", allocation.service_selectors)
 
 
 def _advertisement(

@@ -14,6 +14,7 @@ from speakerd.kube.objects import Status
 
 __all__ = ["Client", "Response", "Silent", "TooLarge", "Unreachable", "Withheld"]
 
+JSON = b"application/json"
 CONNECTIONS = 4
 """For short requests; opened on demand, all but one closed when idle."""
 PATIENCE = 10.0
@@ -82,6 +83,7 @@ class Client:
         kind: str = "application/json",
         *,
         guard: Callable[[], bool] | None = None,
+        accept: bytes = JSON,
     ) -> Response:
         """One request. Raises Unreachable; whatever the API answers, errors too, is a Response.
 
@@ -89,7 +91,7 @@ class Client:
         sent on a connection that had just been closed is sent once more, so that every request must bear being
         carried out twice.
         """
-        headers = self._all_headers()
+        headers = self._all_headers(accept)
         if body:
             headers.append((b"Content-Type", kind.encode()))
         try:
@@ -104,7 +106,9 @@ class Client:
         self._hear()
         return _response(answer)
 
-    async def watch(self, path: str, take: Callable[[list[bytes]], None], patience: float) -> Response:
+    async def watch(
+        self, path: str, take: Callable[[list[bytes]], None], patience: float, accept: bytes = JSON
+    ) -> Response:
         """Hand whole lines to `take` until the API ends the stream; all that arrive at once in one call.
 
         No lines: the stream has begun. Raises Unreachable when it is cut, Silent after `patience` seconds of silence.
@@ -117,7 +121,7 @@ class Client:
 
         stream = Stream(Lines(heard).feed, patience)
         try:
-            answer = await connection.request("GET", self._path(path), self._all_headers(), b"", PATIENCE, stream)
+            answer = await connection.request("GET", self._path(path), self._all_headers(accept), b"", PATIENCE, stream)
         except Unreachable:
             self._lost = True
             self.counts[WATCH, UNANSWERED] += 1
@@ -149,9 +153,10 @@ class Client:
     def _path(self, path: str) -> str:
         return self._credentials.prefix + path
 
-    def _all_headers(self) -> list[Header]:
+    def _all_headers(self, accept: bytes) -> list[Header]:
+        headers = [*self._headers, (b"Accept", accept)]
         token = self._credentials.bearer()
-        return [*self._headers, (b"Authorization", f"Bearer {token}".encode())] if token else [*self._headers]
+        return [*headers, (b"Authorization", f"Bearer {token}".encode())] if token else headers
 
     async def _asked(
         self, method: str, path: str, headers: list[Header], body: bytes, guard: Callable[[], bool] | None
@@ -258,7 +263,6 @@ def _fixed_headers(credentials: Credentials) -> tuple[Header, ...]:
     """What every request begins with."""
     return (
         (b"Host", credentials.authority.encode()),
-        (b"Accept", b"application/json"),
         (b"User-Agent", b"speakerd"),
     )
 

@@ -24,6 +24,7 @@ from speakerd.kube.reflector import Reflector
 from speakerd.kube.writer import WriteError, Writer
 from speakerd.model import Node, Record
 from speakerd.settings import Settings
+from speakerd.snapshot import Stores
 
 log = structlog.get_logger()
 
@@ -54,6 +55,7 @@ class Cluster:
         self.members = Reflector(objects.members(namespace), random.random)
         self.pools = Reflector(objects.pools(namespace), random.random)
         self.advertisements = Reflector(objects.advertisements(namespace), random.random)
+        self.namespaces = Reflector(objects.NAMESPACES, random.random)
         self.secret = Reflector(objects.secret(namespace, meshkeys.SECRET), random.random)
         self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
         self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
@@ -68,20 +70,32 @@ class Cluster:
         self._failing: dict[str, str] = {}
         self._down_since: float | None = None
         self._elect = asyncio.Event()
+        self._namespaces_wanted = asyncio.Event()
         self._from_file = bool(settings.membership.secret_file)
         self._keys = meshkeys.MeshKeys(self._key_file(settings.membership.secret_file), known)
         self._secret_seen = asyncio.Event()
 
     @property
     def reflectors(self) -> tuple[Reflector[Any], ...]:
-        """Every kind watched, but the allocator's Lease."""
-        return self.services, self.slices, self.nodes, self.members, self.pools, self.advertisements
+        """Every kind watched, but the allocator's Lease; Namespaces once a pool is for some of them by label."""
+        always = (self.services, self.slices, self.nodes, self.members, self.pools, self.advertisements)
+        return (*always, self.namespaces) if self._namespaces_wanted.is_set() else always
 
     @property
     def settled(self) -> bool:
         """Whether all was read at least once that there is to read."""
         recorded = self.recorder is not None and self.recorder.hints is not None
-        return self.knows_keys and recorded and all(each.synced for each in self.reflectors)
+        listed = all(each.synced for each in self.reflectors if each is not self.namespaces)
+        return self.knows_keys and recorded and listed
+
+    def want_namespaces(self) -> None:
+        """Have Namespaces watched from now on."""
+        self._namespaces_wanted.set()
+
+    @property
+    def namespaces_settled(self) -> bool:
+        """Whether Namespaces are known, or may not be read: then no more is to be waited for."""
+        return self.namespaces.synced or self.namespaces.error.startswith(FORBIDDEN)
 
     @property
     def knows_keys(self) -> bool:
@@ -104,6 +118,26 @@ class Cluster:
     def row_version(self) -> int:
         """The largest resourceVersion that any watch has reached: by it rows of candidates are dated."""
         return max((int(each.version) for each in self.reflectors if each.version.isdigit()), default=0)
+
+    def stores(self, *, drained: bool, blind: int, hints: Mapping[bytes, Record] | None) -> Stores:
+        """All that is known now. `hints`: who owned the VIPs, where an earlier process told it."""
+        return Stores(
+            services=self.services.value,
+            slices=self.slices.value,
+            nodes=self.nodes.value,
+            members=self.members.value,
+            pools=self.pools.value,
+            advertisements=self.advertisements.value,
+            settled=self.settled,
+            ledger=self.writer.value if self.writer else None,
+            row_version=self.row_version,
+            keys=self.keys,
+            drained=drained,
+            blind=blind,
+            hints=self.hints if hints is None else hints,
+            namespaces=self.namespaces.value if self.namespaces.synced else None,
+            namespaces_settled=self.namespaces_settled,
+        )
 
     def blind(self, now: float) -> int:
         """What the watches had reached, once one of them has been down for BLIND seconds; 0 before, and while all work.
@@ -160,7 +194,9 @@ class Cluster:
         try:
             async with asyncio.TaskGroup() as group:
                 for each in self.reflectors:
-                    self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
+                    if each is not self.namespaces:
+                        self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
+                self._start(group, self._watch_namespaces(client), "watch-Namespace")
                 if not self._from_file:
                     self._start(group, reflector.run(self.secret, client, self._secret_changed), "watch-secret")
                     self._start(group, self._keep_key(writer), "mesh-key")
@@ -172,6 +208,10 @@ class Cluster:
                 self._start(group, recorder.run(), "recorder")
         finally:
             client.close()
+
+    async def _watch_namespaces(self, client: Client) -> None:
+        await self._namespaces_wanted.wait()
+        await reflector.run(self.namespaces, client, self._changed)
 
     async def resign(self) -> None:
         """Give the allocator's Lease up, so that the next one need not wait for it to run out."""

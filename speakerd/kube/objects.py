@@ -132,9 +132,9 @@ class Lease(Struct, frozen=True):
 
 
 class Namespace(Struct, frozen=True):
-    """core/v1 Namespace."""
+    """core/v1 Namespace, its labels only."""
 
-    metadata: Metadata
+    metadata: Labelled
 
 
 class Secret(Struct, frozen=True):
@@ -236,6 +236,7 @@ class HasMetadata(Struct, frozen=True):
     metadata: Labelled
 
 
+JSON = "application/json"
 T = TypeVar("T", bound=Struct)
 
 
@@ -243,7 +244,8 @@ class Kind(Struct, Generic[T], frozen=True):
     """How to list and watch one kind.
 
     `optional`: its CRD or namespace may be missing. `versioned`: a new resourceVersion alone is a change, since it
-    guards what we write. `narrow`: what is kept of an object, where its struct names more than is ever read.
+    guards what we write. `narrow`: what is kept of an object, where its struct names more than is ever read. `partial`:
+    nothing but the metadata is asked for.
     """
 
     name: str
@@ -254,6 +256,12 @@ class Kind(Struct, Generic[T], frozen=True):
     optional: bool = False
     versioned: bool = False
     narrow: Callable[[T], T] | None = None
+    partial: bool = False
+
+    def accept(self, *, listed: bool) -> bytes:
+        """The media types of a list, or of a watch."""
+        what = "PartialObjectMetadataList" if listed else "PartialObjectMetadata"
+        return f"{JSON};as={what};g=meta.k8s.io;v=v1,{JSON}".encode() if self.partial else JSON.encode()
 
     def query(self, **parameters: str | int) -> str:
         """The path with selector and `parameters`."""
@@ -275,6 +283,7 @@ ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/", "speakerd.io/")
 SERVICES = Kind("Service", "/api/v1/services", Service, versioned=True, narrow=_read_annotations)
 SLICES = Kind("EndpointSlice", "/apis/discovery.k8s.io/v1/endpointslices", EndpointSlice)
 NODES = Kind("Node", "/api/v1/nodes", Node)
+NAMESPACES = Kind("Namespace", "/api/v1/namespaces", Namespace, partial=True)
 
 
 def members(namespace: str) -> Kind[Lease]:

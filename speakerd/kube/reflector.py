@@ -306,7 +306,8 @@ class _Driver(Generic[T]):
                 await self._client.pause(seconds)
             case List(token):
                 path = kind.query(limit=core.limit, **({"continue": token} if token else {}))
-                self.tell(changed=core.page(await self._client.request("GET", path)))
+                answer = await self._client.request("GET", path, accept=kind.accept(listed=True))
+                self.tell(changed=core.page(answer))
             case Watch(version, seconds, patience):
                 path = kind.query(watch=1, allowWatchBookmarks="true", resourceVersion=version, timeoutSeconds=seconds)
                 await self._watch(path, patience)
@@ -329,7 +330,8 @@ class _Driver(Generic[T]):
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            response = await self._client.watch(path, self._take, patience)
+            accept = self._core.kind.accept(listed=False)
+            response = await self._client.watch(path, self._take, patience, accept)
         finally:
             steady = self._core.lasted(loop.time() - began)
         if response.status == OK and not steady:

@@ -388,3 +388,44 @@ def test_what_was_set_aside_is_released_with_its_service() -> None:
     assert not book.idle
     _, book = assign({}, config, ledger, book)
     assert list(book.idle.values()) == [aside]
+
+
+def pinned(name: str, *blocks: str, priority: int = 0, **fields: object) -> Pool:
+    return pool(name, *blocks, pinned=True, priority=priority, **fields)
+
+
+def test_pools_pinned_to_a_service_come_first_by_priority_then_by_name_then_the_open_ones() -> None:
+    priorities = {"none": 0, "two": 2, "late": 0, "one": 1}
+    pools = [pinned(name, f"10.0.{i}.0/32", priority=priorities[name]) for i, name in enumerate(priorities)]
+    ours = [service(f"a{n}", admitted_by=tuple(priorities)) for n in range(6)]
+    found = outcome(ours, *pools, pool("all", "10.9.0.0/32"), pinned("others", "10.8.0.0/24", priority=1))
+    assert [found[f"a{n}"].pool for n in range(6)] == ["one", "two", "late", "none", "all", ""]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (Request(pool="pin"), 'pool "pin" is for other Services'),
+        (Request(ips("10.0.0.1")), '["10.0.0.1"] are of pool "pin", which is for other Services'),
+    ],
+)
+def test_a_pool_for_others_is_refused_also_to_who_asks_for_it(request_: Request, message: str) -> None:
+    pools = (pinned("pin", "10.0.0.0/30", auto_assign=False), pool("all", "10.9.0.0/32"))
+    stranger, friend = service("a1", request=request_), service("a2", request=request_, admitted_by=("pin",))
+    found = outcome([stranger, friend], *pools)
+    assert (found["a1"].reason, found["a1"].message, found["a1"].ips) == (Reason.POOL_SCOPED, message, ())
+    assert found["a2"].pool == "pin"
+
+
+def test_a_holder_that_a_pool_is_no_longer_for_is_given_another_address() -> None:
+    pools = (pinned("pin", "10.0.0.0/30"), pool("all", "10.9.0.0/32"))
+    held = service("a1", ["10.0.0.1"], admitted_by=("pin",))
+    assert given_ips(outcome([held], *pools)) == {"a1": ["10.0.0.1"]}
+    assert given_ips(outcome([replace(held, admitted_by=())], *pools)) == {"a1": ["10.9.0.0"]}
+
+
+def test_a_pair_is_preferred_within_a_tier_and_no_pinned_pool_is_passed_over_for_it() -> None:
+    both = (pinned("four", "10.0.0.0/31", priority=1), pinned("dual", "10.1.0.0/32", "fd01::/128", priority=2))
+    pools = (*both, pool("all", "10.9.0.0/24", "fd09::/120"))
+    wants = [service(f"a{n}", cluster_ips=(V4, V6), family_policy=PREFER, admitted_by=("four", "dual")) for n in (1, 2)]
+    assert [outcome(wants, *pools)[name].pool for name in ("a1", "a2")] == ["dual", "four"]

@@ -14,6 +14,7 @@ from speakerd.config.resources import (
     L2AdvertisementSpec,
     LabelSelector,
     Metadata,
+    ServiceAllocation,
 )
 from speakerd.decision import Snapshot
 from speakerd.exchange import Member
@@ -321,3 +322,64 @@ def test_settings_are_carried_into_the_snapshot() -> None:
     seen, _ = build(replace(stores(), settled=False, row_version=9), settings, Memo())
     assert (seen.me, seen.announce, seen.layer2.refresh) == ("me", False, 5.0)
     assert (seen.settled, seen.row_version, seen.ledger) == (False, 9, None)
+
+
+def pinned(name: str, **allocation: object) -> dict[str, IPAddressPool]:
+    spec = IPAddressPoolSpec(("10.0.0.0/24",), service_allocation=replace(ServiceAllocation(), **allocation))
+    return {f"ns/{name}": IPAddressPool(Metadata(name, "ns"), spec)}
+
+
+WEB, TEAM = LabelSelector({"app": "web"}), LabelSelector({"team": "a"})
+
+
+@pytest.mark.parametrize(
+    ("allocation", "admitted"),
+    [
+        ({}, True),
+        ({"namespaces": ("ns",)}, True),
+        ({"namespaces": ("other",)}, False),
+        ({"service_selectors": (LabelSelector({"app": "x"}), WEB)}, True),
+        ({"service_selectors": (LabelSelector({"app": "x"}),)}, False),
+        ({"namespaces": ("other",), "service_selectors": (WEB,)}, False),
+        ({"namespace_selectors": (TEAM,)}, True),
+        ({"namespace_selectors": (LabelSelector({"team": "b"}),)}, False),
+        ({"namespace_selectors": (LabelSelector({"team": "b"}),), "namespaces": ("ns",)}, True),
+    ],
+)
+def test_a_service_knows_the_pools_that_are_for_it(allocation: dict[str, object], admitted: bool) -> None:
+    web = api_service(metadata=replace(META, labels={"app": "web"}))
+    found = stores(services={"ns/web": web}, pools=pinned("p", **allocation), namespaces=namespaces(ns={"team": "a"}))
+    seen, _ = build(replace(found, namespaces_settled=True), Settings(), Memo())
+    assert seen.services["ns/web"].admitted_by == (("p",) if admitted else ())
+
+
+def namespaces(**labels: dict[str, str]) -> dict[str, objects.Namespace]:
+    return {name: objects.Namespace(Labelled(name, labels=own)) for name, own in labels.items()}
+
+
+def test_a_label_of_a_namespace_counts_as_soon_as_it_is_there_and_before_any_is_known_nothing_is_decided() -> None:
+    kinds = stores(services={"ns/web": api_service()}, pools=pinned("p", namespace_selectors=(TEAM,)))
+    settings = Settings()
+    first, memo = build(kinds, settings, Memo())
+    assert not first.settled
+    assert memo.asks_for_namespaces
+    kinds = replace(kinds, namespaces=namespaces(ns={}), namespaces_settled=True)
+    second, memo = build(kinds, settings, memo)
+    assert (second.settled, second.services["ns/web"].admitted_by) == (True, ())
+    third, memo = build(replace(kinds, namespaces=namespaces(ns={"team": "a"})), settings, memo)
+    assert third.services["ns/web"].admitted_by == ("p",)
+
+
+def test_where_namespaces_may_not_be_read_holders_keep_what_a_pool_for_them_gave() -> None:
+    mark = {"metallb.io/ip-allocated-from-pool": "p"}
+    holder = api_service("10.0.0.1", metadata=replace(META, name="held", annotations=mark))
+    services = {"ns/held": holder, "ns/web": api_service()}
+    kinds = stores(services=services, pools=pinned("p", namespace_selectors=(TEAM,)))
+    seen, _ = build(replace(kinds, namespaces_settled=True), Settings(), Memo())
+    assert {key: each.admitted_by for key, each in seen.services.items()} == {"ns/held": ("p",), "ns/web": ()}
+
+
+def test_without_a_pool_for_some_namespaces_these_are_not_waited_for() -> None:
+    seen, memo = build(stores(pools=pinned("p", namespaces=("ns",))), Settings(), Memo())
+    assert seen.settled
+    assert not memo.asks_for_namespaces

@@ -39,6 +39,9 @@ def told(found: Config) -> list[tuple[str, str, str, str]]:
     return [(p.object, p.field, p.reason, p.severity) for p in found.problems]
 
 
+WRONG = LabelSelector(match_expressions=(Expression("zone", "Near"),))
+
+
 def test_nothing_comes_to_nothing() -> None:
     assert (resolve(Resources()).pools, resolve(Resources()).problems) == ((), ())
 
@@ -89,10 +92,39 @@ def test_a_pool_without_addresses_is_told() -> None:
     assert told(config(pool("a"))) == [("IPAddressPool/ns/a", "spec.addresses", "no-addresses", "error")]
 
 
-def test_what_has_no_effect_is_a_warning() -> None:
-    spec = IPAddressPoolSpec(("10.0.0.0/24",), service_allocation=ServiceAllocation(priority=1))
-    found = config(IPAddressPool(Metadata("p", "ns"), spec))
-    assert told(found) == [("IPAddressPool/ns/p", "spec.serviceAllocation", "not-honoured", "warning")]
+def allocated(*allocations: ServiceAllocation | None) -> Config:
+    """Pools of one address each, with these serviceAllocations."""
+    return config(
+        *(
+            IPAddressPool(Metadata(f"p{i}", "ns"), IPAddressPoolSpec((f"10.0.0.{i}/32",), service_allocation=each))
+            for i, each in enumerate(allocations)
+        )
+    )
+
+
+def test_a_pool_with_a_service_allocation_is_pinned_and_a_negative_priority_counts_as_none() -> None:
+    found = allocated(None, ServiceAllocation(), ServiceAllocation(priority=7), ServiceAllocation(priority=-1))
+    assert [(each.pinned, each.priority) for each in found.pools] == [(False, 0), (True, 0), (True, 7), (True, 0)]
+    assert told(found) == [("IPAddressPool/ns/p3", "spec.serviceAllocation.priority", "out-of-range", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("allocation", "field", "reason"),
+    [
+        (ServiceAllocation(namespaces=("a", "b", "a")), "namespaces", "repeated"),
+        (ServiceAllocation(namespace_selectors=(WRONG,)), "namespaceSelectors[0]", "malformed-selector"),
+        (ServiceAllocation(service_selectors=(WRONG,)), "serviceSelectors[0]", "malformed-selector"),
+    ],
+)
+def test_faults_of_a_service_allocation_are_told(allocation: ServiceAllocation, field: str, reason: str) -> None:
+    found = allocated(allocation)
+    assert told(found) == [("IPAddressPool/ns/p0", f"spec.serviceAllocation.{field}", reason, "error")]
+    assert len(found.pools) == 1
+
+
+def test_whom_a_pool_is_for_is_part_of_the_digest() -> None:
+    chosen = [None, ServiceAllocation(), ServiceAllocation(1), ServiceAllocation(namespaces=("a",))]
+    assert len({allocated(each).digest for each in chosen}) == len(chosen)
 
 
 def advertised(spec: L2AdvertisementSpec, *pools: IPAddressPool) -> tuple[Advertisement, Config]:

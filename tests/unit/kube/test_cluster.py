@@ -4,7 +4,7 @@ from pathlib import Path
 
 from speakerd.config.resources import Metadata
 from speakerd.exchange import Key
-from speakerd.kube import body
+from speakerd.kube import body, objects
 from speakerd.kube.client import Response
 from speakerd.kube.cluster import KEY_FILE, SECRET, Cluster
 from speakerd.kube.objects import Lease, Secret
@@ -85,3 +85,19 @@ def test_a_secret_is_created_only_where_one_has_been_missing_for_long() -> None:
         holds(here, data)
         due.append(here._keys.deadline())
     assert [at is not None for at in due] == [False, True, False]
+
+
+def test_namespaces_are_watched_only_where_a_pool_asks_for_their_labels() -> None:
+    here = cluster()
+    assert here.namespaces not in here.reflectors
+    here.want_namespaces()
+    assert here.namespaces in here.reflectors
+    assert not here.namespaces_settled
+    here.namespaces.page(Response(403, b'{"reason":"Forbidden","message":"namespaces is forbidden"}'))
+    assert here.namespaces_settled, "they will never be known"
+
+
+def test_of_namespaces_nothing_but_the_metadata_is_asked_for() -> None:
+    assert objects.NAMESPACES.accept(listed=True).startswith(b"application/json;as=PartialObjectMetadataList;")
+    assert objects.NAMESPACES.accept(listed=False).startswith(b"application/json;as=PartialObjectMetadata;")
+    assert objects.NODES.accept(listed=True) == b"application/json"

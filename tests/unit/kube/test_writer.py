@@ -42,8 +42,9 @@ class Api(Client):
         kind: str = "application/json",
         *,
         guard: Callable[[], bool] | None = None,
+        accept: bytes = b"application/json",
     ) -> Response:
-        del kind
+        del kind, accept
         await asyncio.sleep(0)
         if guard is not None and not guard():
             raise Withheld(path)
