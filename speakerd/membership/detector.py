@@ -12,6 +12,7 @@ from speakerd.membership import heartbeat, proof
 from speakerd.membership.effects import Beat, Changed, Effect, Missed, Suspended, TwoBoots
 from speakerd.membership.envelope import Envelope, Kind, Post
 from speakerd.membership.heartbeat import Fate, Heartbeat, Phase, Refutation, Vote, member_id
+from speakerd.membership.offset import Standstill
 from speakerd.membership.peer import HERE, PHASES, STALL, Peer, State
 from speakerd.membership.ring import Ring
 from speakerd.membership.voice import Self, Voice
@@ -26,8 +27,6 @@ LISTED = 3
 """Intervals after which a member that hears this node lists it."""
 REFUSED_FOR = 10.0
 """Seconds for which a second host of a name is not listened to."""
-AHEAD = 2
-"""Intervals a member's clock may go further than ours between two messages, until we believe that ours stood still."""
 
 
 class Detector:
@@ -41,7 +40,8 @@ class Detector:
         self._settings = MembershipSettings()
         self._keyed = True
         self._ring = Ring(())
-        self._beat_at, self._suspended_at = now, float("-inf")
+        self._beat_at = now
+        self._standstill = Standstill()
         self._watching: frozenset[str] = frozenset()
         self._next: tuple[float, str] | None = None
         self._company = ""
@@ -198,7 +198,8 @@ class Detector:
     def _heard(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
         ahead = peer.hear(envelope, now)
         self._voice.heard(peer)
-        found = [*self._stood_still(ahead, now), *self._back(peer, now)]
+        found: list[Effect] = [Suspended(ahead)] if self._standstill.shows(ahead, self.interval, now) else []
+        found += self._back(peer, now)
         match envelope.kind:
             case Kind.HEARTBEAT:
                 found += self._told(peer, envelope, now)
@@ -211,13 +212,6 @@ class Detector:
         if self._next and (peer.name == self._next[1] or self._due(peer) < self._next[0]):
             self._next = None
         return found
-
-    def _stood_still(self, ahead: float, now: float) -> list[Effect]:
-        """Whether our clock did: told once, for all that came meanwhile shows it."""
-        if ahead <= AHEAD * self.interval or now - self._suspended_at < self.interval:
-            return []
-        self._suspended_at = now
-        return [Suspended(ahead)]
 
     def _back(self, peer: Peer, now: float) -> list[Effect]:
         """It was just heard: it is neither suspect nor dead."""
@@ -271,8 +265,11 @@ class Detector:
         if vote.suspect == self._me:
             return list(self._voice.beats_to(voter, now, both=True)) if vote.boot == self._boot else []
         peer = self.peers.get(vote.suspect)
-        if peer is None or peer.boot != vote.boot or peer.state not in HERE:
+        if peer is None or peer.boot != vote.boot:
             return []
+        if peer.state not in HERE:
+            self._voice.mourn(peer, now)  # the voter was away when all others learned of it
+            return list(self._voice.beats_to(voter, now))
         if peer.well(now) and _later(peer, peer.sequence, vote.sequence):
             return list(self._refute(voter.name, peer, now))
         peer.votes[voter.name] = now

@@ -8,6 +8,8 @@ WHILE = 30_000_000
 """Microseconds; clocks that differ by 1 in 1,000 are 60 ms apart in twice that, and nobody notices."""
 MOMENTS = 4
 """Of which `steady` is made."""
+AHEAD = 2
+"""Intervals a member's clock may go further than ours between two messages, until we believe that ours stood still."""
 
 
 class Offset:
@@ -42,3 +44,17 @@ class Offset:
             self._least = [*self._least[-1:], offset]
             self._began = received
         self._least[-1] = min(self._least[-1], offset)
+
+
+class Standstill:
+    """Whether our clock stood still, told once: all that came meanwhile shows it."""
+
+    def __init__(self) -> None:
+        self._told_at = float("-inf")
+
+    def shows(self, ahead: float, interval: float, now: float) -> bool:
+        """Whether a message that came `ahead` seconds too early tells it for the first time."""
+        if ahead <= AHEAD * interval or now - self._told_at < interval:
+            return False
+        self._told_at = now
+        return True

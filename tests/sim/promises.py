@@ -18,7 +18,9 @@ LOOSE = 4.0
 SEGMENT = 2.0
 """Seconds more where a segment has to be found dead that has carrier."""
 HASTE, HASTE_WITHIN = 0.03, 0.2
-"""Seconds a node back from a pause may answer beside another, looked at so long after the pause."""
+"""Seconds a node back from a pause may answer beside another that it has heard since, looked at so long after it."""
+LOOK = 0.05
+"""Seconds at most between two looks."""
 MOVES_A_FAULT = 4
 """Moves of a VIP that one fault may explain: away, back by a contest, and the like at its end."""
 STORM, STORM_EACH, STORM_WITHIN = 1200, 30, 0.5
@@ -208,7 +210,8 @@ class Promises(Watcher):
         here = self.answering(ip)
         for node in here:
             key = (ip, node.number)
-            late = now - node.back_at < HASTE_WITHIN * self.scale and any(self.hear(node, n) for n in here if n != node)
+            back = now - node.back_at
+            late = back < HASTE_WITHIN * self.scale and any(self._heard_for(node, n) > back - LOOK for n in here)
             if not late:
                 self._hasty.pop(key, None)
             elif now - self._hasty.setdefault(key, now) > HASTE:

@@ -159,6 +159,18 @@ def test_who_stood_still_yields_to_a_claim_whoever_tells_of_it_before_it_answers
         assert cluster.answering() == [taker]
 
 
+def test_who_stood_still_while_another_died_learns_of_it_from_those_who_know() -> None:
+    cluster = Cluster(3)
+    still, dead, _ = cluster.nodes
+    still.paused = True
+    cluster.run(1.0)
+    dead.end()
+    cluster.run(5.0)
+    still.go_on()
+    cluster.run(1.0)
+    assert state(still, dead) is State.DEAD
+
+
 def test_what_a_deaf_member_holds_for_dead_is_no_death() -> None:
     cluster = Cluster(5)
     owner = cluster.owner()
