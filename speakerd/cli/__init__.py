@@ -14,6 +14,7 @@ VERBS = {
     "undrain": "let this host answer again",
     "check": "check settings files and Kubernetes objects",
     "crds": "print the CustomResourceDefinitions for kubectl apply",
+    "rbac": "print the agent's service account and its rights for kubectl apply",
     "version": "print the version",
 }
 

@@ -10,15 +10,18 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
+import yaml
+
 from tests.kube.pki import Pki
+from tests.lab.agents import command_output
 from tests.lab.cluster import Access, ApiError, Cluster, Write, kubeconfig
 from tests.lab.net import Lan, inside
-from tests.lab.objects import METALLB, Object, meta, namespace
+from tests.lab.objects import Object
 from tests.lab.waiting import eventually
 
 BINARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "speakerd" / "kube"
@@ -37,19 +40,6 @@ AUDIT = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "None", "verbs": ["get", "list", "watch"]}, {"level": "Metadata"}],
 }
-RULES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = (
-    ("", ["services", "nodes", "namespaces"], ["get", "list", "watch"]),
-    ("", ["services/status"], ["patch", "update"]),
-    ("", ["namespaces"], ["create"]),
-    ("", ["events"], ["create", "patch"]),
-    ("", ["secrets"], ["get", "list", "watch", "create"]),
-    ("", ["configmaps"], ["get", "list", "watch"]),
-    ("discovery.k8s.io", ["endpointslices"], ["get", "list", "watch"]),
-    ("events.k8s.io", ["events"], ["create", "patch"]),
-    ("coordination.k8s.io", ["leases"], ["get", "list", "watch", "create", "update", "patch", "delete"]),
-    ("metallb.io", ["*"], ["get", "list", "watch", "create", "update", "patch", "delete"]),
-)
-"""What speakerd may do: group, resources, verbs."""
 
 
 def missing() -> str:
@@ -208,21 +198,10 @@ class ControlPlane:
 
     def _prepare(self) -> None:
         """Nodes, the namespace of MetalLB's resources, and what speakerd may do."""
-        rules = [{"apiGroups": [group], "resources": what, "verbs": verbs} for group, what, verbs in RULES]
-        rbac = "rbac.authorization.k8s.io"
-        self.cluster.create(
-            {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": meta("speakerd"), "rules": rules}
-        )
-        self.cluster.create(
-            {
-                "apiVersion": f"{rbac}/v1",
-                "kind": "ClusterRoleBinding",
-                "metadata": meta("speakerd"),
-                "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "speakerd"},
-                "subjects": [{"apiGroup": rbac, "kind": "Group", "name": "speakerd"}],
-            }
-        )
-        self.cluster.ensure(namespace(METALLB))
+        agents = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "speakerd"}
+        for each in yaml.safe_load_all(command_output("rbac")):
+            bound = {"subjects": [*each["subjects"], agents]} if "subjects" in each else {}
+            self.cluster.ensure(each | bound)
 
     def _writes(self) -> list[Write]:
         """From the servers' audit logs, oldest first; the control plane's own writes are left out."""

@@ -25,6 +25,9 @@ GROUPS: Mapping[str, tuple[str, str, bool]] = {
     "L2Advertisement": ("apis/metallb.io/v1beta1", "l2advertisements", True),
     "ServiceL2Status": ("apis/metallb.io/v1beta1", "servicel2statuses", True),
     "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
+    "ServiceAccount": ("api/v1", "serviceaccounts", True),
+    "Role": ("apis/rbac.authorization.k8s.io/v1", "roles", True),
+    "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
     "ClusterRole": ("apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
     "ClusterRoleBinding": ("apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
     "ValidatingWebhookConfiguration": (

@@ -1,0 +1,25 @@
+"""The rights that `speakerd rbac` prints are enough: the control plane of these tests grants no others."""
+
+import pytest
+
+from tests.lab.agents import Agent
+from tests.lab.cluster import Cluster
+from tests.lab.net import Lan
+from tests.lab.steps import given, owner, publish, said
+from tests.lab.waiting import eventually
+
+pytestmark = pytest.mark.kube
+
+
+def test_a_service_from_its_address_to_its_end_meets_nothing_that_is_forbidden(
+    cluster: Cluster, lan: Lan, agents: list[Agent]
+) -> None:
+    publish(cluster, "web", lan.nodes)
+    (address,) = given(cluster, "web")
+    eventually(lambda: said(cluster, "web", "nodeAssigned"), "its owner has written all down")
+    assert owner(lan, address)
+    cluster.delete("Service", "web")
+    eventually(lambda: not cluster.every("ServiceL2Status", "metallb-system"), "and what it wrote is gone")
+    for agent in agents:
+        assert agent.status()["api"]["failing"] == {}
+        assert "403" not in agent.log.read_text(errors="replace")

@@ -1,0 +1,33 @@
+"""`speakerd rbac` prints what kubectl apply takes, and nothing that the agent does not need."""
+
+import pytest
+import yaml
+
+from speakerd.cli import main
+
+
+def printed(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, dict[str, object]]:
+    assert main(["rbac", *options]) == 0
+    return {each["kind"]: each for each in yaml.safe_load_all(capsys.readouterr().out)}
+
+
+def test_an_account_and_its_rights_are_printed_in_the_order_in_which_they_depend(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kinds = ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
+    assert list(printed(capsys)) == kinds
+
+
+def test_another_namespace_is_in_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    found = printed(capsys, "--namespace", "lb")
+    places = [each["metadata"].get("namespace") for each in found.values()]  # type: ignore[attr-defined]
+    assert places == [None, "lb", None, None, "lb", "lb"]
+    account = {"kind": "ServiceAccount", "name": "speakerd", "namespace": "lb"}
+    assert found["ClusterRoleBinding"]["subjects"] == found["RoleBinding"]["subjects"] == [account]
+
+
+@pytest.mark.parametrize("kind", ["ClusterRole", "Role"])
+def test_no_right_is_for_everything(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    rules = printed(capsys)[kind]["rules"]
+    assert "*" not in str(rules)
+    assert "escalate" not in str(rules)
