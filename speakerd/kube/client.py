@@ -10,11 +10,10 @@ import msgspec
 
 from speakerd.kube.credentials import Credentials
 from speakerd.kube.http import Answer, Connection, Header, Silent, Stale, Stream, Target, TooLarge, Unreachable
-from speakerd.kube.objects import Status
+from speakerd.kube.objects import JSON, Status
 
 __all__ = ["Client", "Response", "Silent", "TooLarge", "Unreachable", "Withheld"]
 
-JSON = b"application/json"
 CONNECTIONS = 4
 """For short requests; opened on demand, all but one closed when idle."""
 PATIENCE = 10.0

@@ -78,15 +78,17 @@ class Cluster:
     @property
     def reflectors(self) -> tuple[Reflector[Any], ...]:
         """Every kind watched, but the allocator's Lease; Namespaces once a pool is for some of them by label."""
-        always = (self.services, self.slices, self.nodes, self.members, self.pools, self.advertisements)
-        return (*always, self.namespaces) if self._namespaces_wanted.is_set() else always
+        return (*self._always, self.namespaces) if self._namespaces_wanted.is_set() else self._always
+
+    @property
+    def _always(self) -> tuple[Reflector[Any], ...]:
+        return self.services, self.slices, self.nodes, self.members, self.pools, self.advertisements
 
     @property
     def settled(self) -> bool:
         """Whether all was read at least once that there is to read."""
         recorded = self.recorder is not None and self.recorder.hints is not None
-        listed = all(each.synced for each in self.reflectors if each is not self.namespaces)
-        return self.knows_keys and recorded and listed
+        return self.knows_keys and recorded and all(each.synced for each in self._always)
 
     def want_namespaces(self) -> None:
         """Have Namespaces watched from now on."""
@@ -144,7 +146,7 @@ class Cluster:
 
         To be asked every few seconds.
         """
-        if not any(each.error for each in self.reflectors):
+        if not any(each.error for each in self._always):
             self._down_since = None
             return 0
         if self._down_since is None:
@@ -193,9 +195,8 @@ class Cluster:
         self.recorder = recorder = Recorder(client, self._namespace, self.election.me, self._changed)
         try:
             async with asyncio.TaskGroup() as group:
-                for each in self.reflectors:
-                    if each is not self.namespaces:
-                        self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
+                for each in self._always:
+                    self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
                 self._start(group, self._watch_namespaces(client), "watch-Namespace")
                 if not self._from_file:
                     self._start(group, reflector.run(self.secret, client, self._secret_changed), "watch-secret")

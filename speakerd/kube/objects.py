@@ -236,7 +236,7 @@ class HasMetadata(Struct, frozen=True):
     metadata: Labelled
 
 
-JSON = "application/json"
+JSON = b"application/json"
 T = TypeVar("T", bound=Struct)
 
 
@@ -260,8 +260,8 @@ class Kind(Struct, Generic[T], frozen=True):
 
     def accept(self, *, listed: bool) -> bytes:
         """The media types of a list, or of a watch."""
-        what = "PartialObjectMetadataList" if listed else "PartialObjectMetadata"
-        return f"{JSON};as={what};g=meta.k8s.io;v=v1,{JSON}".encode() if self.partial else JSON.encode()
+        what = b"PartialObjectMetadataList" if listed else b"PartialObjectMetadata"
+        return b"%s;as=%s;g=meta.k8s.io;v=v1,%s" % (JSON, what, JSON) if self.partial else JSON
 
     def query(self, **parameters: str | int) -> str:
         """The path with selector and `parameters`."""

@@ -92,9 +92,10 @@ def test_namespaces_are_watched_only_where_a_pool_asks_for_their_labels() -> Non
     assert here.namespaces not in here.reflectors
     here.want_namespaces()
     assert here.namespaces in here.reflectors
-    assert not here.namespaces_settled
+    before = here.namespaces_settled
     here.namespaces.page(Response(403, b'{"reason":"Forbidden","message":"namespaces is forbidden"}'))
-    assert here.namespaces_settled, "they will never be known"
+    assert (before, here.namespaces_settled) == (False, True), "they will never be known"
+    assert (here.blind(0.0), here.blind(60.0)) == (0, 0), "all else is watched"
 
 
 def test_of_namespaces_nothing_but_the_metadata_is_asked_for() -> None:
