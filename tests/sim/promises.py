@@ -211,7 +211,8 @@ class Promises(Watcher):
         for node in here:
             key = (ip, node.number)
             back = now - node.back_at
-            late = back < HASTE_WITHIN * self.scale and any(self._heard_for(node, n) > back - LOOK for n in here)
+            others = (each for each in here if each is not node and self._heard_for(node, each) > back - LOOK)
+            late = back < HASTE_WITHIN * self.scale and any(others)
             if not late:
                 self._hasty.pop(key, None)
             elif now - self._hasty.setdefault(key, now) > HASTE:
