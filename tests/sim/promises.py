@@ -311,7 +311,7 @@ class Promises(Watcher):
             killed = {f.node for f in begun if isinstance(f, faults.Kill) and f.end > since}
             left = sum(node.mesh is not None for node in self.world.nodes)
             interval, misses, _ = self.world.scenario.preset
-            if self._everybody(killed):
+            if self._everybody(killed) and not self._watched_slower(killed):
                 votes = misses if left >= 2 else misses + 1
                 return (votes + 0.2) * interval + 0.06 * max(1.0, self.scale) + 0.8 * interval * (left >= 3)
         if settled and len(lately) == 1 and self._left_to_others(lately[0]):
@@ -327,6 +327,12 @@ class Promises(Watcher):
 
     def _everybody(self, killed: set[int]) -> bool:
         return all(node.runs for node in self.world.nodes if node.number not in killed)
+
+    def _watched_slower(self, killed: set[int]) -> bool:
+        """Whether somebody judges one of these by a slower pace, since they were parted twice."""
+        names = [self.world.nodes[number].name for number in killed]
+        watchers = [(node, node.mesh.detector.peers) for node in self.world.nodes if node.mesh]
+        return any(peers[name].slowed(node.clock()) for node, peers in watchers for name in names if name in peers)
 
     def _awaited(self, since: float) -> bool:
         """Whether a remembered owner may still be waited for: 10 s after all have started anew."""
