@@ -63,16 +63,18 @@ class Inquiry:
             return []
         self._asked += 1
         self._at = now + APART
-        return [effect for index in self._indexes for effect in self._ask(index, circle, hosts, nonce)]
+        return [effect for index in self._indexes for effect in self._ask(index, circle, hosts, nonce, now)]
 
-    def _ask(self, index: int, circle: Circle, hosts: Collection[Host], nonce: Callable[[], bytes]) -> list[Effect]:
-        """The suspect, one of its VIPs, and somebody who shows that we hear."""
+    def _ask(
+        self, index: int, circle: Circle, hosts: Collection[Host], nonce: Callable[[], bytes], now: float
+    ) -> list[Effect]:
+        """The suspect, one of its VIPs, and somebody who shows that we hear: no member that does not hear us."""
         found: list[Effect] = [Tell(self.suspect, Question(nonce()), index)]
         last = self._asked == self._questions
         macs = () if last else circle.macs(self.suspect)
         found += [AskWire(index, self.vip, mac) for mac in macs or (b"",)]
-        companion = next((n for n in sorted(circle.living()) if n != self.suspect and index in circle.segments(n)), "")
-        if companion:
+        others = (name for name in sorted(circle.living()) if name != self.suspect)
+        if companion := next((name for name in others if circle.meets(name, (index,), now)), ""):
             self._companions = (*self._companions, companion)
             return [*found, Tell(companion, Question(nonce()), index)]
         host = next((each for each in hosts if each.index == index), None)

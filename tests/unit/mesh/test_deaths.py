@@ -171,6 +171,27 @@ def test_who_stood_still_while_another_died_learns_of_it_from_those_who_know() -
     assert state(still, dead) is State.DEAD
 
 
+def test_a_member_that_hears_nobody_is_not_waited_for_when_the_wire_is_asked_for_another() -> None:
+    cluster = Cluster(3)
+    dead = cluster.owner()
+    able, deaf = (node for node in cluster.nodes if node is not dead)
+    for node in cluster.nodes:
+        assert node.mesh
+        stake = node.stakes[IP]
+        assert stake
+        change: dict[bytes, Stake | None] = {IP: Stake(stake.vip, (Candidate(dead.name), Candidate(able.name)))}
+        node.stakes |= change
+        node.mesh.want(change, node.clock())
+        node.do(node.mesh.wanted(node.clock()))
+    for other in (dead, able):
+        for carrier in (0, 1):
+            cluster.world.blocked[other.number, deaf.number, carrier] += 1
+    cluster.run(2.0)
+    dead.end()
+    assert cluster.silence(1.0) < 0.5
+    assert cluster.owner() is able
+
+
 def test_what_a_deaf_member_holds_for_dead_is_no_death() -> None:
     cluster = Cluster(5)
     owner = cluster.owner()
