@@ -265,11 +265,8 @@ class Detector:
         if vote.suspect == self._me:
             return list(self._voice.beats_to(voter, now, both=True)) if vote.boot == self._boot else []
         peer = self.peers.get(vote.suspect)
-        if peer is None or peer.boot != vote.boot:
+        if peer is None or peer.boot != vote.boot or peer.state not in HERE:
             return []
-        if peer.state not in HERE:
-            self._voice.mourn(peer, now)  # the voter was away when all others learned of it
-            return list(self._voice.beats_to(voter, now))
         if peer.well(now) and _later(peer, peer.sequence, vote.sequence):
             return list(self._refute(voter.name, peer, now))
         peer.votes[voter.name] = now
@@ -339,9 +336,9 @@ class Detector:
         return [*found, *self._judge(peer, now)]
 
     def _judge(self, peer: Peer, now: float) -> list[Effect]:
-        """Dead by two votes of those we hear; by our own alone where nobody else we hear observes it.
+        """Dead by two votes of those we hear; by our own alone where nobody else we hear observes it, or hears it.
 
-        Who hears nobody is no witness of anybody's death.
+        (Who started, or stood still, while it died has no vote to give.) Who hears nobody is no witness of a death.
         """
         interval, misses = peer.watched(now)
         counted = {
@@ -352,7 +349,9 @@ class Detector:
         if len(counted) >= 2:
             return self._died(peer, now)
         others = [each for each in self._ring.observers(peer.name) if each != self._me and self.hears(each, now)]
-        if self._me in counted and not others and now >= peer.miss_at(misses + 1, now) - 1e-9:
+        hear_it = any(self.peers[each].lists(peer.name) for each in others)
+        patience = 1 + (VOTING if others else 0)
+        if self._me in counted and not hear_it and now >= peer.miss_at(misses + patience, now) - 1e-9:
             return self._died(peer, now)
         return []
 

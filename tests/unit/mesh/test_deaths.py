@@ -159,7 +159,18 @@ def test_who_stood_still_yields_to_a_claim_whoever_tells_of_it_before_it_answers
         assert cluster.answering() == [taker]
 
 
-def test_who_stood_still_while_another_died_learns_of_it_from_those_who_know() -> None:
+def test_a_death_is_found_by_one_where_the_other_has_never_met_the_dead() -> None:
+    cluster = Cluster(3)
+    anew, dead, sees = cluster.nodes
+    anew.end()
+    dead.end()
+    anew.start(remembered={})
+    cluster.run(2.0)
+    assert state(anew, dead) is State.UNHEARD
+    assert state(sees, dead) is State.DEAD
+
+
+def test_who_stood_still_while_another_died_finds_out_that_it_is_dead() -> None:
     cluster = Cluster(3)
     still, dead, _ = cluster.nodes
     still.paused = True
