@@ -30,7 +30,8 @@ class Heals:
         calm = CALM * self._scale
         since = min(cut.at - calm, cut.end - SIDE_WITHIN - 1)
         others = (each for each in self._world.scenario.faults if each is not cut)
-        alone = all(each.end < since or each.at > cut.end + calm for each in others)
+        started = max(self._world.scenario.starts) < since
+        alone = started and all(each.end < since or each.at > cut.end + calm for each in others)
         return alone and cut.carriers == (0, 1) and not cut.one_way and cut.span >= LASTS * self._scale
 
     def look(self, vips: Collection[bytes], since: float) -> list[str]:

@@ -229,6 +229,8 @@ class Promises(Watcher):
             return
         if not old.runs or node.back_at > self.world.now - 2 * self.scale:
             return
+        if sum(each.runs and each is not old and not self.hear(each, old) for each in self.world.nodes) > 1:
+            return
         for third in self.world.nodes:
             if third not in (old, node) and min(self._heard_for(third, old), self._heard_for(third, node)) > self.scale:
                 self.fail("P4", f"{node.name} took {ip.hex()} from {before}, which {third.name} hears")

@@ -112,8 +112,8 @@ class Node:
         """The announcer is gone, with all it knew."""
         self.mesh = None
         self.queue.clear()
-        self.news.clear()
         self.paused = False
+        self._catch_up()
         self.settle()
 
     def later(self, what: Callable[[], None]) -> None:
@@ -128,16 +128,17 @@ class Node:
         what()
 
     def told(self, what: Callable[[], None]) -> None:
-        """Its controller or its kernel tells it something, which no pause loses."""
+        """Its controller or its kernel tells it something, which no pause loses; also where no announcer runs."""
         if self.paused or self.suspended:
             self.news.append(what)
         else:
-            self.later(what)
+            self.turned = self.world.now
+            what()
 
     def _catch_up(self) -> None:
         news, self.news = self.news, deque()
         for each in news:
-            self.later(each)
+            self.told(each)
 
     def go_on(self) -> None:
         """After a pause: the engine notices, discards what waited, and wakes what is due."""
