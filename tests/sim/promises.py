@@ -231,6 +231,8 @@ class Promises(Watcher):
             return
         if sum(each.runs and each is not old and not self.hear(each, old) for each in self.world.nodes) > 1:
             return
+        if not all(self.world.on(node, segment) for segment in range(self.world.scenario.segments)):
+            return  # it has no wire to ask
         for third in self.world.nodes:
             if third not in (old, node) and min(self._heard_for(third, old), self._heard_for(third, node)) > self.scale:
                 self.fail("P4", f"{node.name} took {ip.hex()} from {before}, which {third.name} hears")
