@@ -356,7 +356,9 @@ class Detector:
         return []
 
     def _died(self, peer: Peer, now: float) -> list[Effect]:
-        self._voice.mourn(peer, now)
+        """It is told to all, unless this node hears nobody: then it may be deaf, also when it hears again."""
+        if any(self.hears(name, now) for name in self._living if name != peer.name):
+            self._voice.mourn(peer, now)
         return self._turn_to(peer, State.DEAD, now)
 
     def _turn_to(

@@ -1,5 +1,6 @@
 """Nodes that die, stand still, start anew or lose their cable: who takes their VIPs, and gives them back or not."""
 
+from collections.abc import Iterable
 from itertools import product
 
 import pytest
@@ -8,6 +9,7 @@ from speakerd.exchange import Candidate, Member, MembershipSettings, Stake, Vip
 from speakerd.membership.peer import State
 from speakerd.mesh import Mesh
 from speakerd.model import Interface
+from tests.sim.world import Node
 from tests.unit.mesh.cluster import IP, Cluster, happened, state, watch
 
 
@@ -151,8 +153,7 @@ def test_who_stood_still_yields_to_a_claim_whoever_tells_of_it_before_it_answers
     owner.paused = True
     cluster.run(1.0)
     taker = cluster.owner()
-    for carrier in (0, 1):
-        cluster.world.blocked[taker.number, owner.number, carrier] += 1
+    block(cluster, [(taker, owner)], 1)
     owner.go_on()
     for _ in range(100):
         cluster.world.run(cluster.world.now + 0.0002)
@@ -194,9 +195,7 @@ def test_a_member_that_hears_nobody_is_not_waited_for_when_the_wire_is_asked_for
         node.stakes |= change
         node.mesh.want(change, node.clock())
         node.do(node.mesh.wanted(node.clock()))
-    for other in (dead, able):
-        for carrier in (0, 1):
-            cluster.world.blocked[other.number, deaf.number, carrier] += 1
+    block(cluster, [(dead, deaf), (able, deaf)], 1)
     cluster.run(2.0)
     dead.end()
     assert cluster.silence(1.0) < 0.5
@@ -209,13 +208,31 @@ def test_what_a_deaf_member_holds_for_dead_is_no_death() -> None:
     assert owner.mesh
     heir = next(node for node in cluster.nodes if node.name == owner.mesh.known[IP].heir)
     deaf = next(node for node in cluster.nodes if node not in (owner, heir))
-    for other in cluster.nodes:
-        for carrier in (0, 1):
-            cluster.world.blocked[other.number, deaf.number, carrier] += other is not deaf
+    block(cluster, [(other, deaf) for other in cluster.nodes if other is not deaf], 1)
     cluster.run(1.0)
     assert state(deaf, owner) is State.DEAD
-    for one, other, carrier in product((owner, heir), (owner, heir), (0, 1)):
-        cluster.world.blocked[one.number, other.number, carrier] += one is not other
+    block(cluster, [(owner, heir), (heir, owner)], 1)
     for _ in range(400):
         cluster.run(0.005)
         assert State.DEAD not in (state(owner, heir), state(heir, owner)), "the others hear both"
+
+
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_what_a_member_held_for_dead_while_it_was_deaf_is_no_death_when_it_hears_again(seed: int) -> None:
+    cluster = Cluster(5, seed=seed)
+    one, other, deaf, *rest = cluster.nodes
+    mute = [(node, deaf) for node in (one, other, *rest)]
+    block(cluster, mute, 1)
+    cluster.run(1.0)
+    block(cluster, [(one, other), (other, one)], 1)
+    cluster.run(0.1)
+    block(cluster, mute, -1)
+    for _ in range(200):
+        cluster.world.run(cluster.world.now + 0.005)
+        assert State.DEAD not in (state(one, other), state(other, one)), "the others hear both"
+
+
+def block(cluster: Cluster, ways: Iterable[tuple[Node, Node]], by: int) -> None:
+    """Let nothing pass from the first to the second by either carrier, or let it pass again (-1)."""
+    for (source, target), carrier in product(ways, (0, 1)):
+        cluster.world.blocked[source.number, target.number, carrier] += by
