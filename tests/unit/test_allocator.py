@@ -1,16 +1,9 @@
 """The allocator keeps what is held, gives the lowest free address by age, and forgets nothing between passes."""
 
-from collections.abc import Callable, Iterable
-from ipaddress import ip_address, ip_network
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from speakerd import allocator
 from speakerd.allocator import Book
-from speakerd.difference import difference
 from speakerd.model import (
     IP,
     Assignment,
@@ -18,56 +11,11 @@ from speakerd.model import (
     FamilyPolicy,
     Pool,
     Problem,
-    Range,
     Reason,
     Request,
-    Reservation,
-    Service,
     ServiceRef,
 )
-
-
-def assign(
-    services: dict[str, Service], config: Config, ledger: dict[IP, Reservation], book: Book
-) -> tuple[dict[str, Assignment], Book]:
-    """A pass after the one that left `book`."""
-    found, book = allocator.assign(services, difference(book.services, services), config, ledger, book)
-    return dict(found), book
-
-
-V4, V6 = ip_address("10.96.0.1"), ip_address("fd96::1")
-
-
-def ips(*texts: str) -> tuple[IP, ...]:
-    return tuple(map(ip_address, texts))
-
-
-def pool(name: str, *blocks: str, **fields: object) -> Pool:
-    networks = [ip_network(block) for block in blocks]
-    ranges = tuple(Range(n.version, int(n[0]), int(n[-1])) for n in networks)
-    return replace(Pool(name, ranges), **fields)
-
-
-def service(name: str, held: Iterable[str] = (), **fields: object) -> Service:
-    """A Service of namespace ns, as old as the number in its name says."""
-    created = f"2026-01-01T00:00:{name.lstrip('abcdef') or 0:>02}Z"
-    plain = Service(f"ns/{name}", f"uid-{name}", "1", created, ours=True, cluster_ips=(V4,), ips=ips(*held))
-    return replace(plain, **fields)
-
-
-def lease(ip: str, *names: str) -> Reservation:
-    refs = tuple(ServiceRef(f"ns/{name}", f"uid-{name}") for name in names)
-    return Reservation(ip_address(ip), f"speakerd-vip-{ip}", f"lease-{ip}", "1", refs)
-
-
-def outcome(services: Iterable[Service], *pools: Pool, leases: Iterable[Reservation] = ()) -> dict[str, Assignment]:
-    found, _ = assign({s.key: s for s in services}, Config(pools), {each.ip: each for each in leases}, Book())
-    return {key.removeprefix("ns/"): assignment for key, assignment in found.items()}
-
-
-def given_ips(found: dict[str, Assignment]) -> dict[str, list[str]]:
-    return {name: [str(ip) for ip in assignment.ips] for name, assignment in found.items()}
-
+from tests.unit.allocation import V4, V6, assign, given_ips, ips, lease, outcome, pinned, pool, service
 
 SMALL = pool("p", "10.0.0.0/30")
 
@@ -253,113 +201,6 @@ def test_leases_whose_services_are_gone_are_idle_and_kept_addresses_without_a_le
     assert book.unreserved == {"ns/b2": ips("10.0.0.1")}
 
 
-# ---- a pass over what changed ends where a pass over everything does
-
-NAMES = [f"{letter}{age}" for age in range(3) for letter in "abc"]
-TEXTS = ["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.1.0.0", "fd00::", "10.9.9.9"]
-requests = st.one_of(
-    st.just(Request()),
-    st.builds(Request, st.sampled_from([ips(t) for t in TEXTS] + [ips("10.0.0.1", "fd00::")])),
-    st.builds(Request, pool=st.sampled_from(["p", "q", "none"])),
-)
-cluster = st.sampled_from([(V4,), (V4,), (V4, V6), (V6,)])
-a_service = st.builds(
-    lambda name, held, request, cluster_ips, policy, ours: service(
-        name, held, request=request, cluster_ips=cluster_ips, family_policy=policy, ours=ours
-    ),
-    st.sampled_from(NAMES),
-    st.one_of(st.just([]), st.lists(st.sampled_from(TEXTS), max_size=2, unique=True)),
-    requests,
-    cluster,
-    st.sampled_from(FamilyPolicy),
-    st.sampled_from([True, True, True, False]),
-)
-a_lease = st.builds(lease, st.sampled_from(TEXTS), st.sampled_from([*NAMES, "gone"]))
-a_config = st.sampled_from(
-    [
-        Config((pool("p", "10.0.0.0/30", "fd00::/127"),)),
-        Config((pool("p", "10.0.0.0/31"), pool("q", "10.1.0.0/32", "fd00::/128"))),
-        Config(),
-    ]
-)
-World = tuple[dict[str, Service], dict[IP, Reservation], Config]
-Edit = Callable[[World], World]
-
-
-def put(each: Service) -> Edit:
-    return lambda world: (world[0] | {each.key: each}, world[1], world[2])
-
-
-def drop(key: str) -> Edit:
-    return lambda world: ({k: v for k, v in world[0].items() if k != key}, world[1], world[2])
-
-
-def reserve(each: Reservation) -> Edit:
-    return lambda world: (world[0], world[1] | {each.ip: each}, world[2])
-
-
-def release(ip: str) -> Edit:
-    return lambda world: (world[0], {k: v for k, v in world[1].items() if str(k) != ip}, world[2])
-
-
-def carry_out(world: World) -> World:
-    """What the writer does with the first outcome: Lease, then status."""
-    services, ledger, config = world
-    found, _ = assign(services, config, ledger, Book())
-    for key, assignment in found.items():
-        if assignment.ips != services[key].ips:
-            reserved = {ip: lease(str(ip), key.removeprefix("ns/")) for ip in assignment.ips if ip not in ledger}
-            return services | {key: replace(services[key], ips=assignment.ips)}, ledger | reserved, config
-    return world
-
-
-edits = st.one_of(
-    a_service.map(put),
-    a_service.map(put),
-    st.sampled_from(NAMES).map(lambda name: drop(f"ns/{name}")),
-    a_lease.map(reserve),
-    st.sampled_from(TEXTS).map(release),
-    a_config.map(lambda config: lambda world: (world[0], world[1], config)),
-    st.just(carry_out),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(edits, max_size=14))
-def test_an_incremental_pass_ends_where_a_full_one_does(history: list[Edit]) -> None:
-    book = Book()
-    world: World = ({}, {}, Config((pool("p", "10.0.0.0/30", "fd00::/127"),)))
-    before: dict[str, Assignment] = {}
-    for edit in history:
-        world = edit(world)
-        services, ledger, config = world
-        full, fresh = assign(services, config, ledger, Book())
-        found, book = assign(services, config, ledger, book)
-        assert found == full
-        assert book.idle == fresh.idle
-        assert book.unreserved == fresh.unreserved
-        unlike = {key for key in found.keys() | before.keys() if found.get(key) != before.get(key)}
-        assert unlike <= book.changed
-        before = dict(found)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.one_of(a_service.map(put), a_lease.map(reserve)), max_size=12), a_config)
-def test_no_address_is_given_twice_nor_taken_from_another(history: list[Edit], config: Config) -> None:
-    world: World = ({}, {}, config)
-    for edit in history:
-        world = edit(world)
-    services, ledger, _ = world
-    found, _ = assign(services, config, ledger, Book())
-    if config.pools:
-        addresses = [ip for assignment in found.values() for ip in assignment.ips]
-        assert len(addresses) == len(set(addresses))
-    for key, assignment in found.items():
-        for ip in set(assignment.ips) - set(services[key].ips):
-            assert not any(ip in other.ips for other in services.values() if other.key != key)
-            assert ip not in ledger or ledger[ip].services[0].key == key
-
-
 def test_an_address_set_aside_is_given_to_nobody_while_its_service_lives() -> None:
     aside = replace(lease("10.0.0.0", "a1"), stranger="02:ff:00:00:00:01")
     found = outcome([service("a1", ["10.0.0.0"]), service("b2")], SMALL, leases=[aside])
@@ -388,10 +229,6 @@ def test_what_was_set_aside_is_released_with_its_service() -> None:
     assert not book.idle
     _, book = assign({}, config, ledger, book)
     assert list(book.idle.values()) == [aside]
-
-
-def pinned(name: str, *blocks: str, priority: int = 0, **fields: object) -> Pool:
-    return pool(name, *blocks, pinned=True, priority=priority, **fields)
 
 
 def test_pools_pinned_to_a_service_come_first_by_priority_then_by_name_then_the_open_ones() -> None:
