@@ -1,17 +1,12 @@
 """The decision is a function of the snapshot: it is at rest in its own outcome, and remembers only to be quick."""
 
-from collections.abc import Iterable
 from ipaddress import ip_address
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from speakerd.decide import Memo, decide
-from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Candidate, Key, Member, MembershipSettings
 from speakerd.model import (
-    IP,
     Advertisement,
     Config,
     Endpoints,
@@ -21,73 +16,10 @@ from speakerd.model import (
     Reason,
     Record,
     Request,
-    Reservation,
     Service,
     ServiceRef,
 )
-
-FIRST = int(ip_address("10.0.0.0"))
-CONFIG = Config((Pool("p", (Range(4, FIRST, FIRST + 3),)),), (Advertisement("all"),))
-CLUSTER_IP = (ip_address("10.96.0.1"),)
-
-
-def ips(*texts: str) -> tuple[IP, ...]:
-    return tuple(map(ip_address, texts))
-
-
-def service(name: str, *held: str, **fields: object) -> Service:
-    """A Service of namespace ns that holds `held` of pool p."""
-    created = f"2026-01-01T00:00:0{name[-1]}Z"
-    plain = Service(f"ns/{name}", f"uid-{name}", "1", created, ours=True, cluster_ips=CLUSTER_IP)
-    return replace(plain, ips=ips(*held), pool="p" if held else "", **fields)
-
-
-def lease(ip: IP, *refs: ServiceRef) -> Reservation:
-    return Reservation(ip, f"speakerd-vip-{ip}", f"lease-{ip}", "1", refs)
-
-
-def world(services: Iterable[Service], ledger: Iterable[Reservation] = (), nodes: str = "ab") -> Snapshot:
-    every = {each.key: each for each in services}
-    return Snapshot(
-        me="a",
-        settled=True,
-        services=every,
-        endpoints={key: Endpoints(True, frozenset("a")) for key in every},
-        nodes={name: Node(name) for name in nodes},
-        members={name: Member(name) for name in nodes},
-        config=CONFIG,
-        ledger={each.ip: each for each in ledger},
-    )
-
-
-def carried_out(snapshot: Snapshot, plan: Plan) -> Snapshot:
-    """What the API shows once the plan is carried out: Leases and statuses as wanted."""
-    ledger = dict(snapshot.ledger or {})
-    services = dict(snapshot.services)
-    for write in plan.writes:
-        key, uid = write.service.key, write.service.uid
-        for ip in write.assignment.ips:
-            ledger.setdefault(ip, replace(lease(ip, ServiceRef(key, uid)), given=True))
-        version = str(int(write.service.resource_version) + 1)
-        written = replace(write.service, ips=write.assignment.ips, pool=write.assignment.pool, resource_version=version)
-        services[key] = written
-        if not (written.ours or written.ips or written.pool):
-            del services[key]
-    for ip, ref in plan.adoptions:
-        ledger.setdefault(ip, lease(ip, ref))
-    for reservation in plan.releases:
-        del ledger[reservation.ip]
-    for reservation, mac in plan.set_aside:
-        ledger[reservation.ip] = replace(reservation, stranger=mac)
-    return replace(snapshot, services=services, ledger=ledger)
-
-
-def is_at_rest(plan: Plan) -> bool:
-    return not (plan.writes or plan.releases or plan.adoptions or plan.set_aside)
-
-
-def held(snapshot: Snapshot) -> dict[str, list[str]]:
-    return {each.name: [str(ip) for ip in each.ips] for each in snapshot.services.values()}
+from tests.unit.deciding import CONFIG, FIRST, carried_out, held, ips, is_at_rest, lease, service, world
 
 
 def test_it_finds_no_write_left_in_its_own_outcome() -> None:
@@ -339,81 +271,3 @@ def test_candidate_sets_out_of_use_do_not_pile_up() -> None:
         (vip,) = plan.wanted.vips.values()
         assert plan.wanted.candidate_sets[vip.candidates] == (Candidate(name),)
         assert len(plan.wanted.candidate_sets) < 100
-
-
-# ---- a decision with a memo ends where one without does
-
-a_service = st.builds(
-    lambda name, held, local, ours, version, key, by: replace(
-        service(name, *held, local_policy=local, ours=ours, lapsed=not ours),
-        resource_version=str(version),
-        request=Request(sharing_key=key),
-        advertised_by=by,
-    ),
-    st.sampled_from(["a1", "b1", "c2", "d3"]),
-    st.lists(st.sampled_from(["10.0.0.0", "10.0.0.1", "10.0.0.2"]), max_size=1),
-    st.booleans(),
-    st.sampled_from([True, True, False]),
-    st.integers(1, 9),
-    st.sampled_from(["", "k"]),
-    st.sampled_from([(), ("two",)]),
-)
-some_endpoints = st.dictionaries(
-    st.sampled_from(["ns/a1", "ns/b1", "ns/c2"]),
-    st.builds(Endpoints, st.booleans(), st.frozensets(st.sampled_from("abc")), st.frozensets(st.sampled_from("abc"))),
-)
-some_configs = st.builds(
-    lambda pool, *advertisements: Config((pool,), tuple(filter(None, advertisements))),
-    st.sampled_from([Pool("p", (Range(4, FIRST, FIRST + 3),)), Pool("q", (Range(4, FIRST, FIRST + 1),))]),
-    st.sampled_from([Advertisement("all"), Advertisement("one", frozenset("p"), nodes=frozenset("ab"))]),
-    st.sampled_from([None, Advertisement("two", nodes=frozenset("bc"), by_service=True, weights=(("b", 3),))]),
-)
-some_nodes = st.dictionaries(
-    st.sampled_from("abc"), st.builds(Node, st.sampled_from("abc"), excluded=st.booleans())
-).map(lambda found: {name: replace(each, name=name) for name, each in found.items()})
-some_leases = st.dictionaries(
-    st.sampled_from(ips("10.0.0.0", "10.0.0.1")), st.sampled_from([ServiceRef("ns/a1", "uid-a1"), ServiceRef("x", "y")])
-).map(lambda found: {ip: lease(ip, ref) for ip, ref in found.items()})
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.lists(a_service, max_size=4),
-            some_endpoints,
-            some_nodes,
-            st.one_of(st.none(), some_leases),
-            st.booleans(),
-            some_configs,
-        ),
-        max_size=6,
-    )
-)
-def test_a_memo_never_changes_the_plan(
-    history: list[
-        tuple[list[Service], dict[str, Endpoints], dict[str, Node], dict[IP, Reservation] | None, bool, Config]
-    ],
-) -> None:
-    memo = Memo()
-    for services, endpoints, nodes, ledger, announce, config in history:
-        snapshot = replace(
-            world(services, nodes="ab"),
-            endpoints=endpoints,
-            nodes=nodes,
-            ledger=ledger,
-            announce=announce,
-            config=config,
-        )
-        plan, memo = decide(snapshot, memo)
-        fresh, _ = decide(snapshot, Memo())
-        for part in ("assignments", "refused", "shared", "writes"):
-            assert getattr(plan, part) == getattr(fresh, part), part
-        assert set(plan.releases) == set(fresh.releases)
-        assert set(plan.adoptions) == set(fresh.adoptions)
-        assert resolved(plan) == resolved(fresh)
-
-
-def resolved(plan: Plan) -> dict[bytes, object]:
-    sets = plan.wanted.candidate_sets
-    return {raw: (replace(vip, candidates=0), sets[vip.candidates]) for raw, vip in plan.wanted.vips.items()}
