@@ -107,10 +107,19 @@ class Rivals:
         if (claim.owner, claim.boot) == (self._holdings.me, self._holdings.boot):
             return self._outdone(claim, ours, now) if above else []
         if not self.live(claim) and not self._hearsay.rose_again(claim):
-            return self._outdone(claim, ours, now) if above else []
+            return self._unheard(claim, ours, now) if above else []
         if order(claim) < order(ours):
             return self.tell(claim.owner, [ours])  # it may be stale: one that still claims will contest ours
         return self._contest(ours, claim, sender, body, now)
+
+    def _unheard(self, claim: Claim, ours: Claim, now: float) -> list[Effect]:
+        """The higher claim is of an owner that is not heard: who stood still is no judge of whether it lives.
+
+        It may have come, or begun another life, meanwhile.
+        """
+        if self.yields:
+            return self._yield_to(claim, ours, Standing(ours, self._circle.side(), yields=True), now)
+        return self._outdone(claim, ours, now)
 
     def _outdone(self, claim: Claim, ours: Claim, now: float) -> list[Effect]:
         """A claim that nobody alive makes, or ours of before a restart, is the higher one: ours must be above it."""

@@ -9,6 +9,7 @@ from speakerd.exchange import Candidate, Member, MembershipSettings, Stake, Vip
 from speakerd.membership.peer import State
 from speakerd.mesh import Mesh
 from speakerd.model import Interface
+from tests.sim.faults import Join
 from tests.sim.world import Node
 from tests.unit.mesh.cluster import IP, Cluster, happened, state, watch
 
@@ -158,6 +159,25 @@ def test_who_stood_still_yields_to_a_claim_whoever_tells_of_it_before_it_answers
     for _ in range(100):
         cluster.world.run(cluster.world.now + 0.0002)
         assert cluster.answering() == [taker]
+
+
+def test_who_stood_still_rises_above_no_claim_of_one_who_came_meanwhile_and_was_not_heard_yet() -> None:
+    cluster = Cluster(4, scores=(0, 0, None, 0), faults=(Join(4.0, 1.0, 3, 0.0),))
+    still, newcomer = cluster.owner(), cluster.nodes[3]
+    taker = next(node for node in cluster.nodes[:2] if node is not still)
+    still.paused = True
+    cluster.run(3.0)
+    taker.end()
+    cluster.run(1.0)
+    assert cluster.owner() is newcomer
+    assert newcomer.mesh
+    epoch = newcomer.mesh.known[IP].epoch
+    block(cluster, [(newcomer, still)], 1)
+    still.go_on()
+    for _ in range(1000):
+        cluster.world.run(cluster.world.now + 0.0002)
+        assert cluster.answering() == [newcomer]
+    assert newcomer.mesh.known[IP].epoch == epoch
 
 
 def test_a_death_is_found_by_one_where_the_other_has_never_met_the_dead() -> None:
