@@ -211,7 +211,7 @@ class Promises(Watcher):
         for node in here:
             key = (ip, node.number)
             back = now - node.back_at
-            others = (each for each in here if each is not node and self._heard_for(node, each) > back - LOOK)
+            others = (each for each in here if each is not node and self._heard_for(node, each) > max(0.0, back - LOOK))
             late = back < HASTE_WITHIN * self.scale and any(others)
             if not late:
                 self._hasty.pop(key, None)
