@@ -115,9 +115,9 @@ class Rivals:
     def _unheard(self, claim: Claim, ours: Claim, now: float) -> list[Effect]:
         """The higher claim is of an owner that is not heard: who stood still is no judge of whether it lives.
 
-        It may have come, or begun another life, meanwhile.
+        It may have come, or begun another life, meanwhile. A withdrawn claim, or ours of before a restart, is nobody's.
         """
-        if self.yields:
+        if self.yields and claim.owner not in ("", self._holdings.me):
             return self._yield_to(claim, ours, Standing(ours, self._circle.side(), yields=True), now)
         return self._outdone(claim, ours, now)
 

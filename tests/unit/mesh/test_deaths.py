@@ -180,6 +180,25 @@ def test_who_stood_still_rises_above_no_claim_of_one_who_came_meanwhile_and_was_
     assert newcomer.mesh.known[IP].epoch == epoch
 
 
+def test_who_stood_still_takes_back_at_once_what_its_successor_has_withdrawn_meanwhile() -> None:
+    cluster = Cluster(3, scores=(0, 0, None))
+    still = cluster.owner()
+    taker = next(node for node in cluster.nodes[:2] if node is not still)
+    still.paused = True
+    cluster.run(1.0)
+    assert cluster.owner() is taker
+    assert taker.mesh
+    stake = taker.stakes[IP]
+    assert stake
+    taker.mesh.want({IP: Stake(stake.vip, (Candidate(still.name),))}, taker.clock())
+    taker.do(taker.mesh.wanted(taker.clock()))
+    cluster.run(0.5)
+    assert not cluster.answering()
+    still.go_on()
+    assert cluster.silence(0.5) < 0.2
+    assert cluster.owner() is still
+
+
 def test_a_death_is_found_by_one_where_the_other_has_never_met_the_dead() -> None:
     cluster = Cluster(3)
     anew, dead, sees = cluster.nodes
