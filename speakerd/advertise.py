@@ -128,10 +128,12 @@ def age(service: Service) -> tuple[str, str]:
 
 
 def sharing(holders: Iterable[Service]) -> tuple[Service, ...]:
-    """Those of an address' holders, the oldest first, that may hold it together with the oldest."""
-    oldest, *others = holders
-    key = oldest.request.sharing_key
-    return oldest, *(each for each in others if key and each.request.sharing_key == key)
+    """Those of an address' holders, the oldest first, that may hold it together with all before them."""
+    found: list[Service] = []
+    for each in holders:
+        if all(each.shares_with(other) for other in found):
+            found.append(each)
+    return tuple(found)
 
 
 def united(found: Collection[Announcement]) -> Announcement | Reason:

@@ -1,6 +1,7 @@
 """Pools and Services to assignments: holders keep what they hold, then the oldest Service chooses first.
 
-An address is free when no status names it (of whatever Service), no Lease reserves it, and no older Service chose it.
+An address is free when no status names it (of whatever Service), no Lease reserves it, and no older Service chose it;
+those of one sharing key may have one together.
 The outcome depends on the arguments alone; the Book only saves the work for which nothing has changed.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from speakerd.difference import Difference, Draft, difference
-from speakerd.model import IP, Assignment, Config, Family, Reason, Reservation, Service
+from speakerd.model import IP, Assignment, Config, Family, Reason, Release, Service, Sharing
 from speakerd.occupancy import Ledger, Occupancy, enter, strike
 from speakerd.search import address, family, place
 from speakerd.wish import Families, Standing, Wish, grounds, standing
@@ -22,13 +23,15 @@ LAST: Rank = ("\U0010ffff", "")
 
 Places = tuple[int, ...]
 Own = Mapping[tuple[str, Family], int]
+Failed = dict[tuple[Wish, Sharing | None], Assignment]
+"""What nothing is left for, and how that is told."""
 
 
 class Book:
     """What one pass leaves for the next; handed over, never shared.
 
-    `changed`: Services whose assignment, status or Leases may differ from those of the pass before. `idle`: Leases
-    whose Services no longer have the address. `unreserved`: addresses that are kept without a Lease, by Service.
+    `changed`: Services whose assignment, status or Leases may differ from those of the pass before. `idle`: what is to
+    go of Leases whose Services no longer have the address. `unreserved`: addresses kept without a Lease, by Service.
     """
 
     def __init__(self, config: Config | None = None) -> None:
@@ -36,14 +39,14 @@ class Book:
         self.services: dict[str, Service] = {}
         self.assignments: Mapping[str, Assignment] = {}
         self.changed: set[str] = set()
-        self.idle: dict[int, Reservation] = {}
+        self.idle: dict[int, Release] = {}
         self.unreserved: dict[str, tuple[IP, ...]] = {}
         self.contested = False
         self._grounds = grounds(self.config)
-        self._occupancy = Occupancy()
+        self._occupancy = Occupancy(self.services)
         self._standings: dict[str, Standing] = {}
         self._draft: Draft[str, Assignment] = Draft()
-        self._kept: dict[int, str] = {}
+        self._kept: dict[int, tuple[str, ...]] = {}
         self._queue: list[Rank] = []
         self._choices: dict[str, Places] = {}
         self._asked: dict[int, tuple[str, ...]] = {}
@@ -65,6 +68,7 @@ class Book:
             touched |= self._admit(service)
         for at in touched:
             self._settle(at)
+        self._let_join(touched)
         self._serve()
         self.assignments = self._draft.publish()
         self._audit(touched)
@@ -81,27 +85,26 @@ class Book:
         service = self.services.pop(key)
         touched = set(map(place, service.ips))
         for at in touched:
-            strike(self._occupancy.shown, at, key)
+            self._occupancy.hide(at, service)
         before = self._standings.pop(key, None)
         if before is None:
             return touched
         self._draft.drop(key)
         for at in map(place, before.keeps.ips):
-            if self._kept.get(at) == key:
-                del self._kept[at]
+            strike(self._kept, at, key)
         if before.wish is not None:
-            touched.update(self._leave_queue(_rank(service), before.wish))
+            touched.update(self._leave_queue(service, before.wish))
         return touched
 
-    def _leave_queue(self, rank: Rank, wish: Wish) -> Places:
-        """`rank` chooses no longer; what it had chosen."""
-        _, key = rank
-        del self._queue[bisect_left(self._queue, rank)]
+    def _leave_queue(self, service: Service, wish: Wish) -> Places:
+        """A Service chooses no longer; what it had chosen."""
+        key = service.key
+        del self._queue[bisect_left(self._queue, _rank(service))]
         for at in map(place, wish.ips):
             strike(self._asked, at, key)
         places = self._choices.pop(key)
         for at in places:
-            del self._occupancy.chosen[at]
+            self._occupancy.give_up(at, service)
         return places
 
     def _admit(self, service: Service) -> set[int]:
@@ -115,18 +118,21 @@ class Book:
         self.services[key] = service
         shown = set(map(place, service.ips))
         for at in shown:
-            enter(self._occupancy.shown, at, key)
+            self._occupancy.show(at, service)
         if now is not None:
             self._join(service, now)
         return touched | shown
 
     def _stand(self, service: Service) -> Standing:
-        """What `service` is due; of two that hold one address the first met keeps it: the older, in a full pass."""
+        """What `service` is due; of two that hold one address and do not share it the first met keeps it.
+
+        That is the older one in a full pass.
+        """
         now, space = standing(service, self._grounds), self._grounds.space
         if any(map(self._occupancy.stranger, map(place, now.keeps.ips))):
             return standing(service, self._grounds, lost=True)
-        rivals = (self._kept.get(at) for at in map(place, now.keeps.ips) if at in space)
-        if all(rival in (None, service.key) for rival in rivals):
+        others = {key for at in map(place, now.keeps.ips) if at in space for key in self._kept.get(at, ())}
+        if all(service.shares_with(self.services[key]) for key in others - {service.key}):
             return now
         self.contested = True
         return standing(service, self._grounds, lost=True)
@@ -136,7 +142,8 @@ class Book:
         key = service.key
         self._standings[key] = now
         self._draft.put(key, now.keeps)
-        self._kept.update(dict.fromkeys(map(place, now.keeps.ips), key))
+        for at in map(place, now.keeps.ips):
+            enter(self._kept, at, key)
         if now.wish is not None:
             self._choices[key] = ()
             insort(self._queue, _rank(service))
@@ -152,35 +159,48 @@ class Book:
     def _settle(self, at: int) -> None:
         """Find whom the change at a place concerns: all, where it came free (those older than who chose it, too)."""
         occupancy = self._occupancy
-        chooser = occupancy.chosen.get(at)
+        choosers = occupancy.chosen.get(at, ())
         if not occupancy.taken(at) and at in self._grounds.space:
             self._since = FIRST
-            if chooser is None:
+            if not choosers:
                 self._grounds.space.put_back(at)
-        if chooser is not None and not occupancy.open_to(at, self.services[chooser]):
-            self._reopen(chooser)
-        for key in (*self._asked.get(at, ()), *(each for each in occupancy.interested(at) if each != chooser)):
+        for key in choosers:
+            if not occupancy.open_to(at, self.services[key]):
+                self._reopen(key)
+        for key in (*self._asked.get(at, ()), *(each for each in occupancy.interested(at) if each not in choosers)):
             self._reopen(key)
+
+    def _let_join(self, touched: Iterable[int]) -> None:
+        """Whoever looks for addresses and may share one with those concerned chooses anew."""
+        concerned = {key for at in touched for key in self._occupancy.interested(at)}
+        groups = {group for key in concerned if (group := self._group(key))}
+        if groups:
+            waiting = (key for _, key in self._queue if self._group(key) in groups)
+            self._reopen(next(waiting, ""))
+
+    def _group(self, key: str) -> tuple[str, str] | None:
+        service = self.services.get(key)
+        return service.sharing.group if service and service.sharing else None
 
     def _serve(self) -> None:
         """Let all choose, oldest first, from the first one that something has changed for."""
         waiting = [key for _, key in self._queue[bisect_left(self._queue, self._since) :]]
-        chosen = self._occupancy.chosen
-        for at in [at for key in waiting for at in self._choices[key]]:
-            del chosen[at]
-            if not self._occupancy.taken(at):
-                self._grounds.space.put_back(at)
-        failed: dict[Wish, Assignment] = {}
+        for key in waiting:
+            for at in self._choices[key]:
+                self._occupancy.give_up(at, self.services[key])
+                if not self._occupancy.taken(at):
+                    self._grounds.space.put_back(at)
+        failed: Failed = {}
         for key in waiting:
             assignment, places = self._choose(key, failed)
             self._choices[key] = places
             for at in places:
-                chosen[at] = key
+                self._occupancy.choose(at, self.services[key])
             if assignment != self._draft.get(key):
                 self._draft.put(key, assignment)
                 self.changed.add(key)
 
-    def _choose(self, key: str, failed: dict[Wish, Assignment]) -> tuple[Assignment, Places]:
+    def _choose(self, key: str, failed: Failed) -> tuple[Assignment, Places]:
         """What a Service is given, and the places that newly takes. `failed`: wishes for which nothing is left."""
         service, now = self.services[key], self._standings[key]
         wish = now.wish
@@ -188,11 +208,11 @@ class Book:
         if wish.ips:
             return self._requested(service, wish, now.keeps)
         own = self._own(service, wish) if service.ips or key in self._occupancy.named else {}
-        if not own and wish in failed:
-            return _unserved(now.keeps, wish, failed[wish]), ()
-        places, pool = self._found(wish, own)
+        if not own and (wish, service.sharing) in failed:
+            return _unserved(now.keeps, wish, failed[wish, service.sharing]), ()
+        places, pool = self._found(wish, own, self._occupancy.joins(service))
         if not places:
-            return _unserved(now.keeps, wish, failed.setdefault(wish, _none_free(wish))), ()
+            return _unserved(now.keeps, wish, failed.setdefault((wish, service.sharing), _none_free(wish))), ()
         ips = sorted([*places, *map(place, wish.beside)])
         return Assignment(tuple(map(address, ips)), pool), places
 
@@ -200,40 +220,48 @@ class Book:
         """The very addresses asked for, or what is kept and who has them."""
         occupancy = self._occupancy
         places = tuple(map(place, wish.ips))
-        barred = [at for at in places if at in occupancy.chosen or not occupancy.open_to(at, service)]
+        barred = [at for at in places if not occupancy.open_to(at, service)]
         if not barred:
             return Assignment(wish.ips, wish.pool), places
         if mac := occupancy.stranger(barred[0]):
             message = f"{address(barred[0])} is answered for by {mac}"
             return replace(keeps, reason=Reason.ANSWERED_BY_STRANGER, message=message), ()
-        message = f"{address(barred[0])} is held by {occupancy.holder(barred[0], service)}"
-        return replace(keeps, reason=Reason.ADDRESS_HELD, message=message), ()
+        reason, message = self._held_by(next(occupancy.rivals(barred[0], service)).key, barred[0], service)
+        return replace(keeps, reason=reason, message=message), ()
+
+    def _held_by(self, rival: str, at: int, service: Service) -> tuple[Reason, str]:
+        """Why a Service can't have a place beside another."""
+        other = self.services.get(rival)
+        if other and other.sharing and service.sharing and other.sharing.group == service.sharing.group:
+            protocol, port = min(other.sharing.ports & service.sharing.ports)
+            return Reason.PORT_USED, f"port {port}/{protocol} of {address(at)} is used by {rival}"
+        return Reason.ADDRESS_HELD, f"{address(at)} is held by {rival or 'a Lease that names no Service'}"
 
     def _own(self, service: Service, wish: Wish) -> Own:
-        """Places it alone has already and that fit: a Lease without a status is an allocation that was cut short."""
+        """Fitting places it has already and may have: a Lease without a status is an allocation that was cut short."""
         wanted = {each for families in wish.families for each in families}
         fit = [address(at) for at in self._occupancy.own(service) if family(at) in wanted]
         pools = [self._grounds.space.pool_of(ip) for ip in fit]
         return {(pool.name, ip.version): place(ip) for ip, pool in reversed([*zip(fit, pools, strict=True)]) if pool}
 
-    def _found(self, wish: Wish, own: Own) -> tuple[Places, str]:
-        """Free places that fulfil `wish`, and their pool; pools in which the Service has a place already come first."""
+    def _found(self, wish: Wish, own: Own, joins: list[int]) -> tuple[Places, str]:
+        """Places that fulfil `wish`, and their pool; pools in which the Service has a place already come first."""
         pools = {pool for tier in wish.tiers for pool in tier}
         mine = tuple(dict.fromkeys(pool for pool, _ in own if pool in pools))
         for tier in (mine, *wish.tiers):
             for families in wish.families:
                 for pool in tier:
-                    places = self._of(pool, families, own)
+                    places = self._of(pool, families, own, joins)
                     if places:
                         return places, pool
         return (), ""
 
-    def _of(self, pool: str, families: Families, own: Own) -> Places:
-        """A free place of each family, or nothing where one family has none."""
+    def _of(self, pool: str, families: Families, own: Own, joins: list[int]) -> Places:
+        """A place of each family, free or to be joined, or nothing where one family has none."""
         places = []
         for wanted in families:
             at = own.get((pool, wanted))
-            at = self._grounds.space.lowest(pool, wanted, self._occupancy.in_use) if at is None else at
+            at = self._grounds.space.lowest(pool, wanted, self._occupancy.in_use, joins) if at is None else at
             if at is None:
                 return ()
             places.append(at)
@@ -241,8 +269,9 @@ class Book:
 
     def has_another(self, key: str) -> bool:
         """Whether there is an address that the Service could be given in place of what it has."""
-        wish = standing(self.services[key], self._grounds, lost=True).wish
-        return wish is not None and not wish.ips and bool(self._found(wish, {})[0])
+        service = self.services[key]
+        wish = standing(service, self._grounds, lost=True).wish
+        return wish is not None and not wish.ips and bool(self._found(wish, {}, self._occupancy.joins(service))[0])
 
     def _audit(self, touched: set[int]) -> None:
         """Bring `idle` and `unreserved` up to date."""
@@ -250,8 +279,8 @@ class Book:
         for at in touched:
             self.changed.update(occupancy.interested(at))
         for at in touched.union(*(occupancy.named.get(key, ()) for key in self.changed)):
-            if occupancy.idle(at, self.services):
-                self.idle[at] = occupancy.reservations[at]
+            if release := occupancy.release(at):
+                self.idle[at] = release
             else:
                 self.idle.pop(at, None)
         for key in self.changed:
@@ -267,7 +296,7 @@ class Book:
         if service is None or not service.ours or not self.config.pools:
             return ()
         kept = (ip for ip in self.assignments[key].ips if ip in service.ips)
-        return tuple(ip for ip in kept if place(ip) not in self._occupancy.reservations)
+        return tuple(ip for ip in kept if self._occupancy.lacks(place(ip), service))
 
 
 def assign(
@@ -307,6 +336,7 @@ def _same(before: Service, service: Service) -> bool:
         and before.created == service.created
         and before.ours == service.ours
         and before.ips == service.ips
+        and before.sharing == service.sharing
     )
 
 

@@ -6,7 +6,19 @@ from typing import Literal
 from msgspec import Struct
 
 from speakerd.exchange import Key, Layer2Settings, Member, MembershipSettings, Wanted
-from speakerd.model import IP, Assignment, Config, Endpoints, Node, Reason, Record, Reservation, Service, ServiceRef
+from speakerd.model import (
+    IP,
+    Assignment,
+    Config,
+    Endpoints,
+    Node,
+    Reason,
+    Record,
+    Release,
+    Reservation,
+    Service,
+    ServiceRef,
+)
 
 
 class Snapshot(Struct, frozen=True):
@@ -67,7 +79,7 @@ class Plan(Struct, frozen=True):
     assignments: Mapping[str, Assignment]
     wanted: Wanted
     writes: tuple[StatusWrite, ...] = ()
-    releases: tuple[Reservation, ...] = ()
+    releases: tuple[Release, ...] = ()
     adoptions: tuple[tuple[IP, ServiceRef], ...] = ()
     events: tuple[EventWrite, ...] = ()
     refused: Mapping[tuple[str, IP], Reason] = {}

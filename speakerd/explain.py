@@ -49,6 +49,7 @@ WHY: Mapping[Reason, str] = {
     Reason.NO_ADVERTISEMENT: "no L2Advertisement selects its pool: create one",
     Reason.ADDRESS_IN_NO_POOL: "the address is in no IPAddressPool: put it into one",
     Reason.ADDRESS_HELD: "another Service holds the address and does not share it: give both one allow-shared-ip key",
+    Reason.PORT_USED: "another Service of its key uses one of its ports there: change the port, or the key of one",
     Reason.NO_ENDPOINTS: "no endpoint of the Service is ready: look at its pods and its selector",
     Reason.NO_LOCAL_ENDPOINTS: "no endpoint of the Service is there, and its externalTrafficPolicy is Local",
     Reason.NO_CANDIDATE: "no node may announce it",

@@ -61,9 +61,30 @@ class Request(Struct, frozen=True):
 
     ips: tuple[IP, ...] = ()
     pool: str = ""
-    sharing_key: str = ""
     reason: Reason = Reason.NONE
     message: str = ""
+
+
+class Sharing(Struct, frozen=True):
+    """On what terms a Service shares its addresses with others.
+
+    `key`: annotation metallb.io/allow-shared-ip. `backend`: spec.selector under externalTrafficPolicy Local, nothing
+    under Cluster: traffic that stays on its node must find the same endpoints there, whatever the Service. `ports`:
+    protocol and port of spec.ports.
+    """
+
+    key: str
+    backend: str = ""
+    ports: frozenset[tuple[str, int]] = frozenset()
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """What two Services must have in common."""
+        return self.key, self.backend
+
+    def fits(self, other: "Sharing | None") -> bool:
+        """Whether both may have one address."""
+        return other is not None and self.group == other.group and self.ports.isdisjoint(other.ports)
 
 
 class Service(Struct, frozen=True):
@@ -74,7 +95,7 @@ class Service(Struct, frozen=True):
     `ips`: status.loadBalancer.ingress[].ip, in order.
     `pool`: annotation metallb.io/ip-allocated-from-pool. `created`: metadata.creationTimestamp
     (RFC 3339 sorts as text). `advertised_by`: advertisements whose serviceSelectors match it, by name. `admitted_by`:
-    pinned pools that are for it.
+    pinned pools that are for it. `sharing`: None, it shares with nobody.
     """
 
     key: str
@@ -91,6 +112,11 @@ class Service(Struct, frozen=True):
     lapsed: bool = False
     advertised_by: tuple[str, ...] = ()
     admitted_by: tuple[str, ...] = ()
+    sharing: Sharing | None = None
+
+    def shares_with(self, other: "Service | None") -> bool:
+        """Whether this Service may have an address together with `other`."""
+        return bool(self.sharing and other and other.ours and self.sharing.fits(other.sharing))
 
     @property
     def namespace(self) -> str:
@@ -254,6 +280,13 @@ class Reservation(Struct, frozen=True):
     services: tuple[ServiceRef, ...]
     given: bool = False
     stranger: str = ""
+
+
+class Release(Struct, frozen=True):
+    """What an address' Lease no longer is: without Services it is to be deleted, else to name those `left` alone."""
+
+    held: Reservation
+    left: tuple[ServiceRef, ...] = ()
 
 
 class Record(Struct, frozen=True):

@@ -5,8 +5,9 @@ from itertools import compress, count
 from operator import is_not
 from typing import TypeVar
 
-from speakerd.model import IP, Reservation, Service, ServiceRef
+from speakerd.model import IP, Release, Reservation, Service, ServiceRef
 from speakerd.search import place
+from speakerd.sharing import Shared
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -22,17 +23,19 @@ NOBODY = ServiceRef("", "")
 
 
 class Occupancy:
-    """Who has what: `shown` are the Services whose status names a place, `chosen` the one that is given it.
+    """Who has what: `shown` are the Services whose status names a place, `chosen` those that are given it.
 
-    `named`: the places whose Leases name a Service, by its key.
+    `named`: the places whose Leases name a Service, by its key. `services`: all, kept up to date by the caller.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, services: Mapping[str, Service]) -> None:
+        self._services = services
+        self._shared = Shared()
         self.ledger: Ledger = {}
         self.reservations: dict[int, Reservation] = {}
         self.named: dict[str, tuple[int, ...]] = {}
         self.shown: dict[int, tuple[str, ...]] = {}
-        self.chosen: dict[int, str] = {}
+        self.chosen: dict[int, tuple[str, ...]] = {}
         self._listed: list[Reservation] = []
 
     def take_ledger(self, ledger: Ledger) -> set[int]:
@@ -55,6 +58,32 @@ class Occupancy:
                 enter(self.named, ref.key, at)
         return touched
 
+    def show(self, at: int, service: Service) -> None:
+        """The Service's status names it."""
+        self._enter(self.shown, at, service)
+
+    def hide(self, at: int, service: Service) -> None:
+        """It does no longer; `service` as it was when it did."""
+        self._strike(self.shown, at, service)
+
+    def choose(self, at: int, service: Service) -> None:
+        """The Service is given it."""
+        self._enter(self.chosen, at, service)
+
+    def give_up(self, at: int, service: Service) -> None:
+        """It is not; `service` as it was then."""
+        self._strike(self.chosen, at, service)
+
+    def _enter(self, table: dict[int, tuple[str, ...]], at: int, service: Service) -> None:
+        enter(table, at, service.key)
+        if service.sharing and service.ours:
+            self._shared.enter(at, service.sharing)
+
+    def _strike(self, table: dict[int, tuple[str, ...]], at: int, service: Service) -> None:
+        strike(table, at, service.key)
+        if service.sharing and service.ours:
+            self._shared.leave(at, service.sharing)
+
     def taken(self, at: int) -> bool:
         """Whether a status names it or a Lease reserves it."""
         return at in self.shown or at in self.reservations
@@ -64,13 +93,36 @@ class Occupancy:
         return at in self.shown or at in self.reservations or at in self.chosen
 
     def open_to(self, at: int, service: Service) -> bool:
-        """Whether no status and no Lease of others has it, and no stranger."""
-        if any(key != service.key for key in self.shown.get(at, ())):
-            return False
+        """Whether it is free, or all that have it share it with `service`, and no stranger has it."""
+        return not self.stranger(at) and not any(True for _ in self.rivals(at, service))
+
+    def joins(self, service: Service) -> list[int]:
+        """Places that others have and that it may have as well, the lowest first."""
+        return [at for at in self._shared.open(service.sharing) if self.open_to(at, service)] if service.sharing else []
+
+    def rivals(self, at: int, service: Service) -> Iterator[ServiceRef]:
+        """Those that have a place and do not share it with `service`; whom a Lease names wrongly has it, too."""
+        for key in (*self.shown.get(at, ()), *self.chosen.get(at, ())):
+            if key != service.key and not service.shares_with(self._services.get(key)):
+                yield ServiceRef(key, "")
+        yield from self._named_against(at, service)
+
+    def _named_against(self, at: int, service: Service) -> Iterator[ServiceRef]:
+        """Those whom its Lease names and that do not share it with `service`."""
+        reservation = self.reservations.get(at)
+        for ref in (reservation.services or (NOBODY,)) if reservation else ():
+            alike = _lives(ref, self._services) and service.shares_with(self._services[ref.key])
+            if not alike and ref != ServiceRef(service.key, service.uid):
+                yield ref
+
+    def lacks(self, at: int, service: Service) -> bool:
+        """Whether no Lease reserves it for the Service, and one can."""
         reservation = self.reservations.get(at)
         if reservation is None:
             return True
-        return ServiceRef(service.key, service.uid) in reservation.services and not reservation.stranger
+        if ServiceRef(service.key, service.uid) in reservation.services or reservation.stranger:
+            return False
+        return not any(True for _ in self._named_against(at, service))
 
     def stranger(self, at: int) -> str:
         """MAC of the host that has it already, where it was set aside for that."""
@@ -78,9 +130,9 @@ class Occupancy:
         return reservation.stranger if reservation else ""
 
     def own(self, service: Service) -> Iterator[int]:
-        """Places that this Service's status or Leases name and nobody else has, the lowest first."""
+        """Places that this Service's status or Leases name and that it may have, the lowest first."""
         places = {*self.named.get(service.key, ()), *map(place, service.ips)}
-        return (at for at in sorted(places) if self.open_to(at, service) and at not in self.chosen)
+        return (at for at in sorted(places) if self.open_to(at, service))
 
     def interested(self, at: int) -> tuple[str, ...]:
         """Services whose status or Lease names it."""
@@ -88,26 +140,21 @@ class Occupancy:
         reserved = (each.key for each in reservation.services) if reservation else ()
         return (*self.shown.get(at, ()), *reserved)
 
-    def holder(self, at: int, service: Service) -> str:
-        """Who has a place that `service` cannot have."""
-        shown = sorted(key for key in self.shown.get(at, ()) if key != service.key)
-        reservation = self.reservations.get(at)
-        reserved = (each.key for each in reservation.services) if reservation else ()
-        chosen = filter(None, [self.chosen.get(at)])
-        return next(iter([*shown, *reserved, *chosen]), "a Lease that names no Service")
+    def release(self, at: int) -> Release | None:
+        """What is to go of its Lease: the Services that have it no longer: gone, others of that name, or elsewhere.
 
-    def idle(self, at: int, services: Mapping[str, Service]) -> bool:
-        """Whether a Lease reserves it for Services of which none has it: gone, another of that name, or elsewhere.
-
-        One that is set aside stays so while one of them lives.
+        One that is set aside is kept for those that live.
         """
         reservation = self.reservations.get(at)
         if reservation is None:
-            return False
-        living = (ref.key for ref in reservation.services if _lives(ref, services))
-        if reservation.stranger:
-            return next(living, None) is None
-        return not any(key in self.shown.get(at, ()) or self.chosen.get(at) == key for key in living)
+            return None
+        having = {*self.shown.get(at, ()), *self.chosen.get(at, ())}
+        left = tuple(
+            ref
+            for ref in reservation.services
+            if _lives(ref, self._services) and (reservation.stranger or ref.key in having)
+        )
+        return None if left and left == reservation.services else Release(reservation, left)
 
 
 def _lives(ref: ServiceRef, services: Mapping[str, Service]) -> bool:

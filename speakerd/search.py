@@ -1,7 +1,7 @@
 """The lowest free address of a pool, found without walking over those in use."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 
 from speakerd.model import IP, Family, Pool, Range, packed, unpacked
@@ -59,6 +59,10 @@ class Shelf:
             self._waiting.add(at)
             heappush(self._returned, at)
 
+    def gives(self, at: int) -> bool:
+        """Whether the place may be given at all, free or not."""
+        return self.first <= at <= self.last and not self._barred(at)
+
     def _barred(self, at: int) -> bool:
         """Whether the pool avoids this place (avoidBuggyIPs)."""
         return self._skips_buggy and at & 0xFF in (0, 255)
@@ -95,10 +99,16 @@ class Space:
         """Whether `pool` exists and has any address of that family, free or not."""
         return any(shelf.family == wanted for shelf in self._shelves.get(pool, ()))
 
-    def lowest(self, pool: str, wanted: Family, used: Used) -> int | None:
-        """The first free place of `pool`, its ranges in the order written."""
-        found = (shelf.lowest(used) for shelf in self._shelves[pool] if shelf.family == wanted)
-        return next((at for at in found if at is not None), None)
+    def lowest(self, pool: str, wanted: Family, used: Used, joins: Sequence[int] = ()) -> int | None:
+        """The first place of `pool` that is free or one of `joins`, its ranges in the order written; `joins` ascend."""
+        for shelf in self._shelves[pool]:
+            if shelf.family != wanted:
+                continue
+            found = (shelf.lowest(used), next(filter(shelf.gives, joins), None))
+            at = min((each for each in found if each is not None), default=None)
+            if at is not None:
+                return at
+        return None
 
     def put_back(self, at: int) -> None:
         """A place that is no longer in use."""

@@ -26,6 +26,7 @@ from speakerd.model import (
     Request,
     Reservation,
     Service,
+    Sharing,
     unpacked,
 )
 from speakerd.settings import Settings
@@ -259,27 +260,37 @@ def service(found: objects.Service, load_balancer_class: str) -> Service | None:
         ips=ips,
         pool=pool,
         request=request(metadata.annotations, spec.load_balancer_ip),
+        sharing=sharing(metadata.annotations, spec),
     )
 
 
 def request(annotations: Mapping[str, str], load_balancer_ip: str) -> Request:
     """What the annotations and spec.loadBalancerIP ask for, or the reason why that cannot be read."""
     text, pool = _annotation(annotations, "loadBalancerIPs"), _annotation(annotations, "address-pool")
-    sharing_key = _annotation(annotations, "allow-shared-ip")
     if text and load_balancer_ip:
         message = "annotation metallb.io/loadBalancerIPs and spec.loadBalancerIP are both given"
-        return Request((), pool, sharing_key, Reason.TWO_REQUESTS, message)
+        return Request((), pool, Reason.TWO_REQUESTS, message)
     wanted = text or load_balancer_ip
-    if not (wanted or pool or sharing_key):
+    if not (wanted or pool):
         return NO_REQUEST
     parts = [each.strip() for each in wanted.split(",", 2)] if wanted else []
     ips = _addresses(parts)
     if len(ips) < len(parts) <= 2:
-        return Request((), pool, sharing_key, Reason.MALFORMED_ADDRESS, f'"{wanted[:100]}" is not an address or a pair')
+        return Request((), pool, Reason.MALFORMED_ADDRESS, f'"{wanted[:100]}" is not an address or a pair')
     if len(parts) > 2 or len({ip.version for ip in ips}) < len(ips):
         message = f'"{wanted[:100]}" is more than one address of each family'
-        return Request((), pool, sharing_key, Reason.BAD_COMBINATION, message)
-    return Request(ips, pool, sharing_key)
+        return Request((), pool, Reason.BAD_COMBINATION, message)
+    return Request(ips, pool)
+
+
+def sharing(annotations: Mapping[str, str], spec: objects.ServiceSpec) -> Sharing | None:
+    """On what terms a Service shares its addresses; None where it has no key."""
+    key = _annotation(annotations, "allow-shared-ip")
+    if not key:
+        return None
+    selector = spec.selector or {} if spec.external_traffic_policy == "Local" else {}
+    backend = ",".join(f"{name}={value}" for name, value in sorted(selector.items()))
+    return Sharing(key, backend, frozenset((each.protocol, each.port) for each in spec.ports or ()))
 
 
 def endpoint_slice(found: objects.EndpointSlice) -> Slice | None:

@@ -25,8 +25,7 @@ def set_aside(
         held = ledger.get(ip)
         if held is None or held.stranger or not held.given or has[mac, ip.version] > 1:
             continue
-        ref = _holder(held, services)
-        if ref and _times(ref, ledger) < MOST and has_another(ref.key):
+        if _given_up(held, services) and all(_movable(ref, ledger) and has_another(ref.key) for ref in held.services):
             yield held, mac
 
 
@@ -35,16 +34,13 @@ def _marks(ledger: Ledger) -> Mapping[IP, str]:
     return {ip: each.stranger for ip, each in ledger.items() if each.stranger}
 
 
-def _times(ref: ServiceRef, ledger: Ledger) -> int:
-    return sum(ref in ledger[ip].services for ip in _marks(ledger))
+def _movable(ref: ServiceRef, ledger: Ledger) -> bool:
+    """Whether a Service may be given another address once more."""
+    return sum(ref in ledger[ip].services for ip in _marks(ledger)) < MOST
 
 
-def _holder(held: Reservation, services: Mapping[str, Service]) -> ServiceRef | None:
-    """The one Service of ours that shows the address, unless it asked for that very one."""
-    if len(held.services) != 1:
-        return None
-    (ref,) = held.services
-    service = services.get(ref.key)
-    if service is None or service.uid != ref.uid or not service.ours:
-        return None
-    return ref if held.ip in service.ips and not service.request.ips else None
+def _given_up(held: Reservation, services: Mapping[str, Service]) -> bool:
+    """Whether all that have the address are ours and show it, and none asked for that very one."""
+    found = [service for ref in held.services if (service := services.get(ref.key)) and service.uid == ref.uid]
+    ready = all(each.ours and held.ip in each.ips and not each.request.ips for each in found)
+    return bool(found) and len(found) == len(held.services) and ready

@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode, b64encode
 from binascii import Error
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from speakerd.decision import EventWrite
 from speakerd.exchange import Member
 from speakerd.kube import meshkeys
 from speakerd.kube.lease import NAME as ALLOCATOR
-from speakerd.kube.objects import L2StatusList, Lease, LeaseList, Secret, ServiceL2Status
+from speakerd.kube.objects import Lease, LeaseList, Secret
 from speakerd.model import IP, Assignment, Node, Record, Reservation, Service, ServiceRef, unpacked
 
 encode = msgspec.json.encode
@@ -30,10 +30,6 @@ DRAINED_ANNOTATION = "speakerd.io/drained"
 KIND_LABEL = "speakerd.io/kind"
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 VIP, MEMBER = "vip", "member"
-NODE_LABEL, SERVICE_LABEL = "metallb.io/node", "metallb.io/service-name"
-SERVICE_NAMESPACE_LABEL = "metallb.io/service-namespace"
-LABEL_LENGTH = 63
-"""Of a label's value."""
 KEY_ID = re.compile(r"[0-9a-f]{8}")
 LONGEST_NAME = 253
 """Of an object (RFC 1123 subdomain); node names may be as long by themselves."""
@@ -68,13 +64,22 @@ def vip_lease(namespace: str, ip: IP, ref: ServiceRef, *, given: bool = True) ->
                 "namespace": namespace,
                 "labels": {KIND_LABEL: VIP},
                 "annotations": {
-                    SERVICES_ANNOTATION: f"{ref.key}/{ref.uid}",
+                    SERVICES_ANNOTATION: _refs((ref,)),
                     GIVEN_ANNOTATION: "true" if given else "false",
                 },
             },
             "spec": {},
         }
     )
+
+
+def holders_patch(refs: Collection[ServiceRef], version: str) -> bytes:
+    """Merge patch that lets a Lease reserve its address for these; refused where it is no longer the one we saw."""
+    return encode({"metadata": {"resourceVersion": version, "annotations": {SERVICES_ANNOTATION: _refs(refs)}}})
+
+
+def _refs(refs: Collection[ServiceRef]) -> str:
+    return ",".join(f"{each.key}/{each.uid}" for each in refs)
 
 
 def vip_of(lease: Lease) -> IP | None:
@@ -105,7 +110,7 @@ def reservation(lease: Lease) -> Reservation | None:
     )
 
 
-def stranger_patch(version: str, mac: str) -> bytes:
+def stranger_patch(mac: str, version: str) -> bytes:
     """Merge patch that sets an address aside; refused where the Lease is no longer the one we saw."""
     return encode({"metadata": {"resourceVersion": version, "annotations": {STRANGER_ANNOTATION: mac}}})
 
@@ -131,100 +136,6 @@ def record_patch(owner: str, epoch: int, version: str) -> bytes:
     """Merge patch that lets a VIP's Lease name its owner; refused where the Lease is no longer the one we saw."""
     spec = {"holderIdentity": owner, "leaseTransitions": epoch}
     return encode({"metadata": {"resourceVersion": version}, "spec": spec})
-
-
-def l2_statuses(namespace: str) -> str:
-    """MetalLB's ServiceL2Statuses."""
-    return f"/apis/metallb.io/v1beta1/namespaces/{quote(namespace)}/servicel2statuses"
-
-
-def l2_statuses_page(namespace: str, limit: int, token: str, key: str = "", since: str = "") -> str:
-    """A page of the ServiceL2Statuses, of Service `key` or all; as they are now, or not older than version `since`.
-
-    As they are now costs the API server a look at all there are, for each Service anew.
-    """
-    service_namespace, _, name = key.partition("/")
-    chosen = f"{SERVICE_LABEL}={name},{SERVICE_NAMESPACE_LABEL}={service_namespace}" if key else ""
-    where = f"{l2_statuses(namespace)}?labelSelector={quote(chosen)}&limit={limit}"
-    if token:
-        return f"{where}&continue={quote(token)}"
-    return f"{where}&resourceVersion={since}&resourceVersionMatch=NotOlderThan" if since else where
-
-
-def l2_status_name(node: str, key: str) -> str:
-    """Of the ServiceL2Status of a Service on a node: looks like MetalLB's, and is the same whoever asks twice."""
-    return "l2-" + sha256(f"{node}#{key}".encode()).hexdigest()[:10]
-
-
-def l2_status(namespace: str, node: Node, key: str, interfaces: tuple[str, ...]) -> bytes:
-    """A ServiceL2Status as MetalLB's speakers write it; it goes with its Node, as theirs with their pod."""
-    service_namespace, _, name = key.partition("/")
-    metadata: dict[str, object] = {
-        "name": l2_status_name(node.name, key),
-        "namespace": namespace,
-        "labels": {
-            NODE_LABEL: node.name if len(node.name) <= LABEL_LENGTH else sha256(node.name.encode()).hexdigest()[:32],
-            SERVICE_LABEL: name,
-            SERVICE_NAMESPACE_LABEL: service_namespace,
-        },
-        "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}],
-    }
-    if not node.uid:
-        del metadata["ownerReferences"]
-    kind = {"apiVersion": "metallb.io/v1beta1", "kind": "ServiceL2Status"}
-    return encode(kind | {"metadata": metadata, "spec": {}, "status": _l2_status(node.name, key, interfaces)})
-
-
-def l2_status_patch(node: str, key: str, interfaces: tuple[str, ...]) -> bytes:
-    """Merge patch of the status subresource."""
-    return encode({"status": {"interfaces": None} | _l2_status(node, key, interfaces)})
-
-
-def _l2_status(node: str, key: str, interfaces: tuple[str, ...]) -> dict[str, object]:
-    """ServiceL2Status.status; MetalLB leaves `interfaces` out where it means all."""
-    namespace, _, name = key.partition("/")
-    said: dict[str, object] = {"node": node, "serviceName": name, "serviceNamespace": namespace}
-    return said | ({"interfaces": [{"name": each} for each in interfaces]} if interfaces else {})
-
-
-class L2Status(msgspec.Struct, frozen=True):
-    """What an object `name` says: Service `key` is answered for on `node`, on `interfaces` (sorted; none: on all).
-
-    `whole`: it has a status; else it says so by its labels alone. `version`: its resourceVersion.
-    """
-
-    name: str
-    key: str
-    node: str = ""
-    interfaces: tuple[str, ...] = ()
-    whole: bool = True
-    version: str = ""
-
-
-def l2_statuses_in(page: bytes) -> tuple[list[L2Status], str]:
-    """The ServiceL2Statuses of a page, and where to go on; those that name no Service left out. Raises DecodeError."""
-    listed = msgspec.json.decode(page, type=L2StatusList)
-    return [found for each in listed.items or () if (found := l2_status_of(each)).key], listed.metadata.continue_
-
-
-def l2_status_of(found: ServiceL2Status) -> L2Status:
-    """What a ServiceL2Status says; no `key` where it names no Service."""
-    labels, status = found.metadata.labels, found.status
-    namespace = status.service_namespace or labels.get(SERVICE_NAMESPACE_LABEL, "")
-    name = status.service_name or labels.get(SERVICE_LABEL, "")
-    return L2Status(
-        name=found.metadata.name,
-        key=f"{namespace}/{name}" if namespace and name else "",
-        node=status.node or labels.get(NODE_LABEL, ""),
-        interfaces=tuple(sorted(each.name for each in status.interfaces or ())),
-        whole=bool(status.node),
-        version=found.metadata.resource_version,
-    )
-
-
-def l2_status_in(answer: bytes) -> L2Status:
-    """What a ServiceL2Status says, as the API answers. Raises DecodeError."""
-    return l2_status_of(msgspec.json.decode(answer, type=ServiceL2Status))
 
 
 def exactly(uid: str, resource_version: str) -> bytes:

@@ -44,6 +44,13 @@ class ServiceStatus(Struct, frozen=True, rename="camel"):
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
+class ServicePort(Struct, frozen=True):
+    """Service.spec.ports[]."""
+
+    protocol: str = "TCP"
+    port: int = 0
+
+
 class ServiceSpec(Struct, frozen=True, rename="camel"):
     """Service.spec."""
 
@@ -55,6 +62,8 @@ class ServiceSpec(Struct, frozen=True, rename="camel"):
     load_balancer_ip: str = field(default="", name="loadBalancerIP")
     load_balancer_class: str = ""
     external_traffic_policy: str = ""
+    selector: dict[str, str] | None = None
+    ports: tuple[ServicePort, ...] | None = None
 
 
 class Service(Struct, frozen=True):
@@ -269,18 +278,24 @@ class Kind(Struct, Generic[T], frozen=True):
         return self.path + "?" + "&".join(f"{key}={quote(str(value))}" for key, value in chosen.items() if value)
 
 
-def _read_annotations(service: Service) -> Service:
-    """Without the annotations of others: kubectl's last-applied-configuration is as large as the Service itself."""
-    annotations = service.metadata.annotations
-    read = {key: value for key, value in annotations.items() if key.startswith(ANNOTATIONS)}
-    if len(read) == len(annotations):
-        return service
-    return replace(service, metadata=replace(service.metadata, annotations=read))
+def _read(service: Service) -> Service:
+    """Without the annotations of others: kubectl's last-applied-configuration is as large as the Service itself.
+
+    And without ports and selector, which matter to those alone that share their addresses.
+    """
+    metadata, spec = service.metadata, service.spec
+    read = {key: value for key, value in metadata.annotations.items() if key.startswith(ANNOTATIONS)}
+    if len(read) < len(metadata.annotations):
+        metadata = replace(metadata, annotations=read)
+    if not any(key.endswith(SHARING) for key in read):
+        spec = replace(spec, selector=None, ports=None)
+    return replace(service, metadata=metadata, spec=spec)
 
 
 ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/", "speakerd.io/")
 """What the annotations of a Service that matter begin with."""
-SERVICES = Kind("Service", "/api/v1/services", Service, versioned=True, narrow=_read_annotations)
+SHARING = "/allow-shared-ip"
+SERVICES = Kind("Service", "/api/v1/services", Service, versioned=True, narrow=_read)
 SLICES = Kind("EndpointSlice", "/apis/discovery.k8s.io/v1/endpointslices", EndpointSlice)
 NODES = Kind("Node", "/api/v1/nodes", Node)
 NAMESPACES = Kind("Namespace", "/api/v1/namespaces", Namespace, partial=True)

@@ -15,7 +15,7 @@ import structlog
 
 from speakerd.decision import EventWrite, Plan
 from speakerd.exchange import Claim
-from speakerd.kube import body
+from speakerd.kube import body, l2status
 from speakerd.kube.client import Client, Response, Unreachable
 from speakerd.kube.records import Due, EventDue, LeaseDue, Records, StatusDue, says
 from speakerd.kube.writer import CONFLICT, CREATED, MERGE_PATCH, NOT_FOUND, OK, PAGE, RETRY, Failure, WriteError
@@ -60,7 +60,7 @@ class Recorder:
         self._changed = changed
         self._core = Records(me, time.monotonic())
         self._services: Mapping[str, Service] = {}
-        self._first: dict[str, list[body.L2Status]] | None = None
+        self._first: dict[str, list[l2status.L2Status]] | None = None
         self._reached = "0"
         self._looked = False
         self._resting: dict[type[Due], float] = {}
@@ -171,7 +171,7 @@ class Recorder:
 
     async def _write_status(self, due: StatusDue) -> None:
         """Let one object say where the Service is answered for, and none say otherwise."""
-        me, path = self._node.name, body.l2_statuses(self._namespace)
+        me, path = self._node.name, l2status.path(self._namespace)
         found = await self._statuses_of(due.key)
         mine = [each for each in found if each.node == me]
         others = [each for each in found if each.node not in (me, *due.owners)]
@@ -183,33 +183,33 @@ class Recorder:
         if due.here and not (mine and mine[0].whole and mine[0].interfaces == due.interfaces):
             name = mine[0].name if mine else await self._create_status(due)
             if name:
-                patch = body.l2_status_patch(me, due.key, due.interfaces)
+                patch = l2status.patch(me, due.key, due.interfaces)
                 answer = await self._send("PATCH", f"{path}/{name}/status", patch, MERGE_PATCH)
                 if answer.status != OK:
                     raise Refused(f"{answer.status} {answer.reason}")
-                self._reached = body.l2_status_in(answer.body).version or self._reached
+                self._reached = l2status.read(answer.body).version or self._reached
 
     async def _create_status(self, due: StatusDue) -> str:
         """Create the object; its name where its status is still to be written, as it is where that is a subresource."""
-        payload = body.l2_status(self._namespace, self._node, due.key, due.interfaces)
-        answer = await self._send("POST", body.l2_statuses(self._namespace), payload)
+        payload = l2status.new(self._namespace, self._node, due.key, due.interfaces)
+        answer = await self._send("POST", l2status.path(self._namespace), payload)
         if answer.status == NOT_FOUND:
             raise Lacking("the API does not know ServiceL2Status")
         if answer.status not in (CREATED, CONFLICT):
             raise Refused(f"{answer.status} {answer.reason}")
         if answer.status == CREATED:
-            made = body.l2_status_in(answer.body)
+            made = l2status.read(answer.body)
             self._reached = made.version or self._reached
             if made.whole:
                 return ""
-        return body.l2_status_name(self._node.name, due.key)
+        return l2status.name_of(self._node.name, due.key)
 
-    async def _statuses_of(self, key: str) -> list[body.L2Status]:
+    async def _statuses_of(self, key: str) -> list[l2status.L2Status]:
         """The objects of one Service; those read at the start count once."""
         if self._first is not None:
             return self._first.pop(key, [])
-        page = partial(body.l2_statuses_page, self._namespace, PAGE, key=key, since=self._reached)
-        return await self._listed(page, body.l2_statuses_in)
+        page = partial(l2status.page, self._namespace, PAGE, key=key, since=self._reached)
+        return await self._listed(page, l2status.listed)
 
     # -- the event
 
@@ -252,14 +252,14 @@ class Recorder:
         self._failures.pop(START, None)
         return dict(listed)
 
-    async def _all_statuses(self) -> dict[str, list[body.L2Status]] | None:
+    async def _all_statuses(self) -> dict[str, list[l2status.L2Status]] | None:
         """All ServiceL2Statuses by their Service; None where they may not be read, or are not known."""
         try:
-            listed = await self._listed(partial(body.l2_statuses_page, self._namespace, PAGE), body.l2_statuses_in)
+            listed = await self._listed(partial(l2status.page, self._namespace, PAGE), l2status.listed)
         except Rests as fault:
             self._let_rest(StatusDue, fault)
             return None
-        found: dict[str, list[body.L2Status]] = {}
+        found: dict[str, list[l2status.L2Status]] = {}
         for each in listed:
             found.setdefault(each.key, []).append(each)
         return found

@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 import structlog
@@ -18,7 +19,7 @@ from speakerd.exchange import Member
 from speakerd.kube import body, lease, meshkeys
 from speakerd.kube.client import Client, Response, Unreachable
 from speakerd.kube.objects import Lease, LeaseList
-from speakerd.model import IP, Node, Reservation, ServiceRef
+from speakerd.model import IP, Node, Release, Reservation, ServiceRef
 
 log = structlog.get_logger()
 
@@ -34,6 +35,7 @@ MERGE_PATCH = "application/merge-patch+json"
 OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
 
 Job = Callable[[], Awaitable[None]]
+Meant = dict[IP, set[ServiceRef]]
 
 
 class WriteError(Exception):
@@ -118,11 +120,12 @@ class Writer:
         """Take the whole plan; what is under way, written already or resting after a failure is left alone."""
         if self._ledger is None:
             return
-        jobs: dict[str, Job] = {f"release {each.ip}": self._release(each) for each in plan.releases}
+        meant = self._meant(plan)
+        jobs: dict[str, Job] = {f"release {each.held.ip}": self._release(each) for each in plan.releases}
         for write in plan.writes:
             if self._written.get(write.service.key) != write.service.resource_version:
-                jobs[write.service.key] = self._assign(write)
-        jobs |= {f"adopt {ip}": self._adopt(ip, ref) for ip, ref in plan.adoptions}
+                jobs[write.service.key] = self._assign(write, meant)
+        jobs |= {f"adopt {ip}": self._adopt(ip, ref, meant[ip]) for ip, ref in plan.adoptions}
         jobs |= {f"set aside {each.ip}": self._set_aside(each, mac) for each, mac in plan.set_aside}
         self._jobs = {key: job for key, job in jobs.items() if key not in self._busy}
         self._again = jobs.keys() & self._busy
@@ -135,6 +138,19 @@ class Writer:
             self._written = {key: self._written[key] for key in plan.assignments if key in self._written}
         if self._jobs:
             self._wake.set()
+
+    def _meant(self, plan: Plan) -> Meant:
+        """Who is to have each address that is reserved: those given it, and those who had it when that was decided."""
+        found: Meant = {}
+        for write in plan.writes:
+            for ip in write.assignment.ips:
+                found.setdefault(ip, set()).add(ServiceRef(write.service.key, write.service.uid))
+        for ip, ref in plan.adoptions:
+            found.setdefault(ip, set()).add(ref)
+        for ip, refs in found.items():
+            known = (self._ledger or {}).get(ip)
+            refs.update(known.services if known else ())
+        return found
 
     async def _work(self) -> None:
         """One worker: a job at a time, for ever."""
@@ -190,13 +206,13 @@ class Writer:
             log.info("namespace.created", namespace=self._namespace)
         return await self._client.request("POST", path, payload, guard=guard)
 
-    def _assign(self, write: StatusWrite) -> Job:
+    def _assign(self, write: StatusWrite, meant: Meant) -> Job:
         """Reserve the addresses, then write the status."""
         service, assignment = write.service, write.assignment
 
         async def job() -> None:
             for ip in assignment.ips:
-                if not await self._reserve(ip, ServiceRef(service.key, service.uid)):
+                if not await self._reserve(ip, ServiceRef(service.key, service.uid), meant[ip]):
                     return
             path, patch = (
                 body.service_status(service),
@@ -212,22 +228,58 @@ class Writer:
 
         return job
 
-    async def _reserve(self, ip: IP, ref: ServiceRef, *, given: bool = True) -> bool:
-        """Make sure that the Lease of `ip` names `ref`; False where it turns out to name another Service."""
+    async def _reserve(self, ip: IP, ref: ServiceRef, meant: AbstractSet[ServiceRef], *, given: bool = True) -> bool:
+        """Make sure that the Lease of `ip` names `ref`; False where others than those `meant` turn out to have it."""
         known = (self._ledger or {}).get(ip)
         if known and known.uid:
-            return self._ours(known, ref)
+            return await self._join(known, ref, meant)
         self._note(ip, Reservation(ip, body.vip_lease_name(ip), "", "", (ref,)))
-        path = body.leases(self._namespace)
         answer = await self._created(body.vip_lease(self._namespace, ip, ref, given=given), self._may_write)
         if answer.status == CONFLICT:
-            answer = await self._send("GET", f"{path}/{body.vip_lease_name(ip)}")
+            answer = await self._send("GET", f"{body.leases(self._namespace)}/{body.vip_lease_name(ip)}")
         if answer.status not in (OK, CREATED):
             self._note(ip, None)
             raise WriteError(f"Lease {body.vip_lease_name(ip)}: {answer.status} {answer.reason}")
-        found = body.reservation(msgspec.json.decode(answer.body, type=Lease))
+        found = _reservation(answer)
         self._note(ip, found)
         return found is not None and self._ours(found, ref)
+
+    async def _join(self, known: Reservation, ref: ServiceRef, meant: AbstractSet[ServiceRef]) -> bool:
+        """Add `ref` to a Lease, if it names nobody but those `meant`."""
+
+        def stands(found: Reservation) -> bool:
+            return found.uid == known.uid and not found.stranger and meant >= set(found.services)
+
+        if ref in known.services or not stands(known):
+            return self._ours(known, ref)
+        found, done = await self._change(
+            known, stands, lambda seen: body.holders_patch((*seen.services, ref), seen.resource_version)
+        )
+        if not done:
+            self._changed()
+        return done and found is not None and self._ours(found, ref)
+
+    async def _change(
+        self, seen: Reservation, stands: Callable[[Reservation], bool], patch: Callable[[Reservation], bytes] | None
+    ) -> tuple[Reservation | None, bool]:
+        """Patch a Lease, or delete it, if what was decided on `stands`; the Lease as it is now, whether it was done.
+
+        It is looked at first: its resourceVersion is another whenever its owner has written down that it moved.
+        """
+        path = f"{body.leases(self._namespace)}/{seen.lease}"
+        answer = await self._send("GET", path)
+        found = _reservation(answer)
+        done = found is not None and stands(found)
+        if found and done and patch:
+            answer = await self._send("PATCH", path, patch(found), MERGE_PATCH)
+        elif found and done:
+            answer = await self._send("DELETE", path, body.exactly(found.uid, found.resource_version))
+        if answer.status not in (OK, NOT_FOUND, CONFLICT):
+            raise WriteError(f"Lease {seen.lease}: {answer.status} {answer.reason}")
+        if done and answer.status != CONFLICT:
+            found = _reservation(answer) if patch else None
+        self._note(seen.ip, found)
+        return found, done and answer.status != CONFLICT
 
     def _ours(self, found: Reservation, ref: ServiceRef) -> bool:
         if ref in found.services and not found.stranger:
@@ -240,38 +292,32 @@ class Writer:
         self._changed()
         return False
 
-    def _release(self, gone: Reservation) -> Job:
-        """Delete the Lease of an address nobody holds, if it is still the one that was seen.
+    def _release(self, gone: Release) -> Job:
+        """Take from a Lease those who have its address no longer, or delete it where that is all."""
 
-        It is looked at first: its resourceVersion is another whenever its owner has written down that it moved.
-        """
+        def stands(found: Reservation) -> bool:
+            return (found.uid, found.services, found.stranger) == (
+                gone.held.uid,
+                gone.held.services,
+                gone.held.stranger,
+            )
+
+        def patch(found: Reservation) -> bytes:
+            return body.holders_patch(gone.left, found.resource_version)
 
         async def job() -> None:
-            path = f"{body.leases(self._namespace)}/{gone.lease}"
-            answer = await self._send("GET", path)
-            if answer.status == OK:
-                found = body.reservation(msgspec.json.decode(answer.body, type=Lease))
-                self._note(gone.ip, found)
-                if found is None or (found.uid, found.services) != (gone.uid, gone.services):
-                    self._changed()
-                    return
-                answer = await self._send("DELETE", path, body.exactly(found.uid, found.resource_version))
-            if answer.status == CONFLICT:
-                self._changed()
-                return
-            if answer.status not in (OK, NOT_FOUND):
-                raise WriteError(f"Lease {gone.lease}: {answer.status} {answer.reason}")
-            self._note(gone.ip, None)
-            log.info("address.released", ip=str(gone.ip))
+            _, done = await self._change(gone.held, stands, patch if gone.left else None)
+            if done:
+                log.info("address.released", ip=str(gone.held.ip), left=",".join(each.key for each in gone.left))
             self._changed()
 
         return job
 
-    def _adopt(self, ip: IP, ref: ServiceRef) -> Job:
+    def _adopt(self, ip: IP, ref: ServiceRef, meant: AbstractSet[ServiceRef]) -> Job:
         """Reserve an address that a status names already."""
 
         async def job() -> None:
-            await self._reserve(ip, ref, given=False)
+            await self._reserve(ip, ref, meant, given=False)
             self._changed()
 
         return job
@@ -279,17 +325,11 @@ class Writer:
     def _set_aside(self, seen: Reservation, mac: str) -> Job:
         """Mark the Lease of an address that a stranger has, unless it turns out that a node answered for it before."""
 
+        def stands(found: Reservation) -> bool:
+            return (found.uid, found.given, found.stranger) == (seen.uid, True, "")
+
         async def job() -> None:
-            path = f"{body.leases(self._namespace)}/{seen.lease}"
-            answer = await self._send("GET", path)
-            found = body.reservation(msgspec.json.decode(answer.body, type=Lease)) if answer.status == OK else None
-            if found and (found.uid, found.given, found.stranger) == (seen.uid, True, ""):
-                patch = body.stranger_patch(found.resource_version, mac)
-                answer = await self._send("PATCH", path, patch, MERGE_PATCH)
-                found = body.reservation(msgspec.json.decode(answer.body, type=Lease)) if answer.status == OK else found
-            if answer.status not in (OK, CONFLICT, NOT_FOUND):
-                raise WriteError(f"Lease {seen.lease}: {answer.status} {answer.reason}")
-            self._note(seen.ip, found)
+            found, _ = await self._change(seen, stands, lambda lease: body.stranger_patch(mac, lease.resource_version))
             if found and found.stranger:
                 log.warning("address.answered-by-stranger", ip=str(seen.ip), mac=mac)
             self._changed()
@@ -351,3 +391,10 @@ class Writer:
         if answer.status not in (OK, CREATED):
             raise WriteError(f"{answer.status} {answer.reason}")
         return msgspec.json.decode(answer.body, type=Lease)
+
+
+def _reservation(answer: Response) -> Reservation | None:
+    """What a Lease reserves, as the API answers; None where there is none."""
+    if answer.status not in (OK, CREATED):
+        return None
+    return body.reservation(msgspec.json.decode(answer.body, type=Lease))

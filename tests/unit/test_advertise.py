@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from speakerd.advertise import Announcement, Reach, layer2, sharing, united, why
 from speakerd.decision import Snapshot
 from speakerd.exchange import READY, Candidate, Member
-from speakerd.model import Advertisement, Config, Endpoints, Interface, Node, Pool, Range, Reason, Request, Service
+from speakerd.model import Advertisement, Config, Endpoints, Interface, Node, Pool, Range, Reason, Service, Sharing
 
 IP1 = ip_address("10.0.0.1")
 SERVICE = Service("ns/web", "uid", "1", "2026-01-01T00:00:00Z", ours=True, ips=(IP1,), pool="p")
@@ -154,7 +154,7 @@ def test_a_reach_agrees_with_another_as_long_as_every_answer_given_holds() -> No
 
 
 def keyed(name: str, key: str) -> Service:
-    return replace(SERVICE, key=f"ns/{name}", request=Request(sharing_key=key))
+    return replace(SERVICE, key=f"ns/{name}", sharing=Sharing(key) if key else None)
 
 
 def test_only_services_with_the_oldest_s_sharing_key_hold_an_address_together() -> None:

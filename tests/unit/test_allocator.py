@@ -12,6 +12,7 @@ from speakerd.model import (
     Pool,
     Problem,
     Reason,
+    Release,
     Request,
     ServiceRef,
 )
@@ -197,7 +198,7 @@ def test_leases_whose_services_are_gone_are_idle_and_kept_addresses_without_a_le
     services = {s.key: s for s in [service("a1", ["10.0.0.0"]), service("b2", ["10.0.0.1"]), service("c3")]}
     leases = [lease("10.0.0.0", "a1"), lease("10.0.0.2", "gone"), lease("10.0.0.3", "c3"), lease("10.9.0.3", "b2")]
     _, book = assign(services, Config((SMALL,)), {each.ip: each for each in leases}, Book())
-    assert {str(each.ip) for each in book.idle.values()} == {"10.0.0.2", "10.9.0.3"}
+    assert {str(each.held.ip) for each in book.idle.values()} == {"10.0.0.2", "10.9.0.3"}
     assert book.unreserved == {"ns/b2": ips("10.0.0.1")}
 
 
@@ -228,7 +229,7 @@ def test_what_was_set_aside_is_released_with_its_service() -> None:
     _, book = assign({"ns/a1": service("a1", ["10.0.0.1"])}, config, ledger, Book())
     assert not book.idle
     _, book = assign({}, config, ledger, book)
-    assert list(book.idle.values()) == [aside]
+    assert list(book.idle.values()) == [Release(aside)]
 
 
 def test_pools_pinned_to_a_service_come_first_by_priority_then_by_name_then_the_open_ones() -> None:

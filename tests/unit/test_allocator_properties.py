@@ -1,6 +1,7 @@
 """Whatever happens: a pass over what changed ends where a pass over everything does, and no address is given twice."""
 
 from collections.abc import Callable
+from itertools import combinations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from speakerd.model import (
     Request,
     Reservation,
     Service,
+    Sharing,
 )
 from tests.unit.allocation import V4, V6, assign, ips, lease, pinned, pool, service
 
@@ -27,7 +29,7 @@ requests = st.one_of(
 )
 cluster = st.sampled_from([(V4,), (V4,), (V4, V6), (V6,)])
 a_service = st.builds(
-    lambda name, held, request, cluster_ips, policy, ours, admitted: service(
+    lambda name, held, request, cluster_ips, policy, ours, admitted, sharing: service(
         name,
         held,
         request=request,
@@ -35,6 +37,7 @@ a_service = st.builds(
         family_policy=policy,
         ours=ours,
         admitted_by=("q",) if admitted else (),
+        sharing=sharing,
     ),
     st.sampled_from(NAMES),
     st.one_of(st.just([]), st.lists(st.sampled_from(TEXTS), max_size=2, unique=True)),
@@ -43,11 +46,20 @@ a_service = st.builds(
     st.sampled_from(FamilyPolicy),
     st.sampled_from([True, True, True, False]),
     st.booleans(),
+    st.one_of(
+        st.none(),
+        st.builds(
+            Sharing,
+            st.sampled_from(["k", "k", "other"]),
+            st.sampled_from(["", "", "app=web"]),
+            st.frozensets(st.sampled_from([("TCP", 80), ("UDP", 80), ("TCP", 443)]), max_size=2),
+        ),
+    ),
 )
 a_lease = st.builds(
-    lambda ip, name, stranger: replace(lease(ip, name), stranger=stranger),
+    lambda ip, names, stranger: replace(lease(ip, *names), stranger=stranger),
     st.sampled_from(TEXTS),
-    st.sampled_from([*NAMES, "gone"]),
+    st.lists(st.sampled_from([*NAMES, "gone"]), max_size=3, unique=True),
     st.sampled_from(["", "", "02:ff:00:00:00:01"]),
 )
 a_config = st.sampled_from(
@@ -84,7 +96,9 @@ def carry_out(world: World) -> World:
     found, _ = assign(services, config, ledger, Book())
     for key, assignment in found.items():
         if assignment.ips != services[key].ips:
-            reserved = {ip: lease(str(ip), key.removeprefix("ns/")) for ip in assignment.ips if ip not in ledger}
+            name = key.removeprefix("ns/")
+            held = {ip: [ref.key.removeprefix("ns/") for ref in ledger[ip].services] for ip in ledger}
+            reserved = {ip: lease(str(ip), *{*held.get(ip, ()), name}) for ip in assignment.ips}
             return services | {key: replace(services[key], ips=assignment.ips)}, ledger | reserved, config
     return world
 
@@ -121,16 +135,23 @@ def test_an_incremental_pass_ends_where_a_full_one_does(history: list[Edit]) -> 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.one_of(a_service.map(put), a_lease.map(reserve)), max_size=12), a_config)
-def test_no_address_is_given_twice_nor_taken_from_another(history: list[Edit], config: Config) -> None:
+def test_no_address_is_given_to_two_that_do_not_share_nor_taken_from_another(
+    history: list[Edit], config: Config
+) -> None:
     world: World = ({}, {}, config)
     for edit in history:
         world = edit(world)
     services, ledger, _ = world
     found, _ = assign(services, config, ledger, Book())
+    holders = {
+        ip: [services[k] for k, each in found.items() if ip in each.ips] for each in found.values() for ip in each.ips
+    }
     if config.pools:
-        addresses = [ip for assignment in found.values() for ip in assignment.ips]
-        assert len(addresses) == len(set(addresses))
+        for together in holders.values():
+            assert all(one.shares_with(other) for one, other in combinations(together, 2))
     for key, assignment in found.items():
         for ip in set(assignment.ips) - set(services[key].ips):
-            assert not any(ip in other.ips for other in services.values() if other.key != key)
-            assert ip not in ledger or ledger[ip].services[0].key == key
+            others = {other.key for other in services.values() if ip in other.ips}
+            others |= {ref.key for ref in ledger[ip].services} if ip in ledger else set()
+            assert all(services[key].shares_with(services.get(other)) for other in others - {key})
+            assert ip not in ledger or ledger[ip].services

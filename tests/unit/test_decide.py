@@ -15,9 +15,10 @@ from speakerd.model import (
     Range,
     Reason,
     Record,
-    Request,
+    Release,
     Service,
     ServiceRef,
+    Sharing,
 )
 from tests.unit.deciding import CONFIG, FIRST, carried_out, held, ips, is_at_rest, lease, service, world
 
@@ -70,14 +71,14 @@ def test_a_lease_is_released_only_when_the_status_no_longer_shows_the_address() 
     assert not plan.releases
     second = replace(first, services={})
     plan, memo = decide(second, memo)
-    assert plan.releases == (reserved,)
+    assert plan.releases == (Release(reserved),)
     assert is_at_rest(decide(carried_out(second, plan), memo)[0])
 
 
 def test_a_lease_of_a_service_that_was_made_anew_is_released() -> None:
     stale = lease(ip_address("10.0.0.0"), ServiceRef("ns/a1", "uid-of-before"))
     plan, _ = decide(world([service("a1")], [stale]), Memo())
-    assert plan.releases == (stale,)
+    assert plan.releases == (Release(stale),)
     assert plan.assignments["ns/a1"].ips == ips("10.0.0.1")
 
 
@@ -85,7 +86,7 @@ def test_an_address_held_under_the_lease_of_another_is_adopted_once_that_lease_i
     holder, foreign = service("a1", "10.0.0.2"), lease(ip_address("10.0.0.2"), ServiceRef("ns/gone", "uid"))
     before = world([holder], [foreign])
     plan, memo = decide(before, Memo())
-    assert (plan.releases, plan.adoptions) == ((foreign,), ())
+    assert (plan.releases, plan.adoptions) == ((Release(foreign),), ())
     plan, memo = decide(carried_out(before, plan), memo)
     assert plan.adoptions == ((foreign.ip, ServiceRef("ns/a1", "uid-a1")),)
 
@@ -105,7 +106,7 @@ def test_who_waits_is_served_once_the_lease_of_a_deleted_service_is_gone() -> No
     assert plan.assignments["ns/w5"].reason is Reason.NO_FREE_ADDRESS
     deleted = world([*holders[:2], holders[3], service("w5")], leases)
     plan, memo = decide(deleted, memo)
-    assert (plan.assignments["ns/w5"].ips, plan.releases) == ((), (leases[2],))
+    assert (plan.assignments["ns/w5"].ips, plan.releases) == ((), (Release(leases[2]),))
     plan, memo = decide(carried_out(deleted, plan), memo)
     assert plan.assignments["ns/w5"].ips == ips("10.0.0.2")
 
@@ -161,7 +162,7 @@ def test_an_address_two_statuses_show_is_announced_for_the_older_one() -> None:
 
 
 def shared(name: str, *held: str, **fields: object) -> Service:
-    return service(name, *held, request=Request(sharing_key="k"), **fields)
+    return service(name, *held, sharing=Sharing("k"), **fields)
 
 
 def test_an_address_of_several_services_ranks_by_the_first_of_the_oldest_and_serves_where_all_are_served() -> None:

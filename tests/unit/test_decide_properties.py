@@ -14,18 +14,18 @@ from speakerd.model import (
     Node,
     Pool,
     Range,
-    Request,
     Reservation,
     Service,
     ServiceRef,
+    Sharing,
 )
 from tests.unit.deciding import FIRST, ips, lease, service, world
 
 a_service = st.builds(
-    lambda name, held, local, ours, version, key, by: replace(
+    lambda name, held, local, ours, version, key, port, by: replace(
         service(name, *held, local_policy=local, ours=ours, lapsed=not ours),
         resource_version=str(version),
-        request=Request(sharing_key=key),
+        sharing=Sharing(key, ports=frozenset({("TCP", port)})) if key else None,
         advertised_by=by,
     ),
     st.sampled_from(["a1", "b1", "c2", "d3"]),
@@ -34,6 +34,7 @@ a_service = st.builds(
     st.sampled_from([True, True, False]),
     st.integers(1, 9),
     st.sampled_from(["", "k"]),
+    st.sampled_from([80, 443]),
     st.sampled_from([(), ("two",)]),
 )
 some_endpoints = st.dictionaries(

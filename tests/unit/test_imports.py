@@ -26,7 +26,7 @@ STOREYS = (
         "wire",
         "config.resources",
     },
-    {"allocator", "config", "kube.objects", "occupancy", "ownership.ranking", "search", "wish"}
+    {"allocator", "config", "kube.objects", "occupancy", "ownership.ranking", "search", "sharing", "wish"}
     | {"layer2.arp", "layer2.filter", "layer2.ndp", "layer2.schedule"}
     | {"membership.envelope", "membership.heartbeat", "membership.keys", "membership.ring", "ownership.message"},
     {
@@ -81,9 +81,9 @@ STOREYS = (
 PURE = frozenset(
     "advertise allocator chronicle company conditions config deadlines decide decision diagnosis difference"
     " errands events exchange explain findings gossip hold kinds members membership mesh metrics model"
-    " occupancy outbox ownership prospects report search segments settings snapshot standing status strangers"
-    " tally vips wire wish kube.body kube.lease kube.meshkeys kube.objects kube.records layer2.arp layer2.filter"
-    " layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
+    " occupancy outbox ownership prospects report search segments settings sharing snapshot standing status"
+    " strangers tally vips wire wish kube.body kube.l2status kube.lease kube.meshkeys kube.objects kube.records"
+    " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset({"config.load", "config.sources", "membership.transport"})
 
@@ -196,7 +196,7 @@ def test_protocols_never_import_one_another(protocol: str) -> None:
 
 def test_objects_of_the_api_meet_the_model_on_the_way_in_and_out_only() -> None:
     both = {name for name in MODULES if "kube.objects" in ours(name) and ours(name) & {"model", "exchange", "decision"}}
-    assert both <= {"snapshot", "kube.body", "kube.cluster", "kube.writer"}
+    assert both <= {"snapshot", "kube.body", "kube.cluster", "kube.l2status", "kube.writer"}
 
 
 def loaded(code: str) -> set[str]:

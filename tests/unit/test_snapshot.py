@@ -32,7 +32,7 @@ from speakerd.kube.objects import (
     ServiceSpec,
     ServiceStatus,
 )
-from speakerd.model import Endpoints, FamilyPolicy, Node, Reason, Request, Service
+from speakerd.model import Endpoints, FamilyPolicy, Node, Reason, Request, Service, Sharing
 from speakerd.settings import Settings
 from speakerd.snapshot import Memo, Stores, build, endpoint_slice, node, request, service
 
@@ -114,6 +114,24 @@ def test_a_headless_service_has_no_cluster_ip() -> None:
     assert found.cluster_ips == ()
 
 
+@pytest.mark.parametrize("prefix", ["metallb.io", "metallb.universe.tf"])
+@pytest.mark.parametrize(
+    ("policy", "selector", "backend"),
+    [("Cluster", {"b": "2", "a": "1"}, ""), ("Local", {"b": "2", "a": "1"}, "a=1,b=2"), ("Local", None, "")],
+)
+def test_services_share_by_key_and_ports_and_under_policy_local_also_by_selector(
+    prefix: str, policy: str, selector: dict[str, str] | None, backend: str
+) -> None:
+    ports = (objects.ServicePort("TCP", 80), objects.ServicePort("UDP", 53))
+    found = api_service(external_traffic_policy=policy, selector=selector, ports=ports)
+    shared = replace(found, metadata=replace(found.metadata, annotations={f"{prefix}/allow-shared-ip": "k"}))
+    seen, alone = service(shared, ""), service(found, "")
+    assert seen
+    assert alone
+    assert seen.sharing == Sharing("k", backend, frozenset({("TCP", 80), ("UDP", 53)}))
+    assert alone.sharing is None
+
+
 @pytest.mark.parametrize(
     ("annotations", "ip", "expected"),
     [
@@ -127,7 +145,6 @@ def test_a_headless_service_has_no_cluster_ip() -> None:
         ),
         ({"metallb.universe.tf/address-pool": "p"}, "", Request(pool="p")),
         ({"metallb.io/address-pool": "", "metallb.universe.tf/address-pool": "p"}, "", Request()),
-        ({"metallb.universe.tf/allow-shared-ip": "key"}, "", Request(sharing_key="key")),
         ({"metallb.io/loadBalancerIPs": "::ffff:10.0.0.1"}, "", Request((ip_address("10.0.0.1"),))),
     ],
 )

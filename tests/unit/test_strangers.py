@@ -35,10 +35,10 @@ def test_an_address_just_given_is_set_aside() -> None:
     [
         replace(lease(ONE), given=False),
         replace(lease(ONE), stranger=MAC),
-        replace(lease(ONE), services=(REF, ServiceRef("ns/other", "uid-2"))),
+        replace(lease(ONE), services=(REF, ServiceRef("ns/other", "gone"))),
         replace(lease(ONE), services=(ServiceRef("ns/web", "an older one"),)),
     ],
-    ids=["found in a status", "set aside already", "of two Services", "of a Service that is gone"],
+    ids=["found in a status", "set aside already", "also of a Service that is gone", "of a Service that is gone"],
 )
 def test_another_address_is_not(held: Reservation) -> None:
     assert aside(held) == []

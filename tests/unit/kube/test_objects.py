@@ -4,13 +4,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from speakerd.kube import objects
 from speakerd.kube.objects import EndpointSlice, Lease, Node, Secret, Service
 
 SERVICE = b"""{"kind":"Service","apiVersion":"v1","metadata":{"name":"web","namespace":"default","uid":"u1",
 "resourceVersion":"214","creationTimestamp":"2026-11-24T02:35:26Z","managedFields":[{"manager":"curl"}],
-"annotations":{"metallb.io/address-pool":"p"}},"spec":{"ports":[{"protocol":"TCP","port":80,"nodePort":32454}],
+"annotations":{"metallb.io/address-pool":"p"}},"spec":{"selector":{"app":"web"},"ports":[{"protocol":"TCP","port":80,"nodePort":32454}],
 "clusterIP":"10.96.17.205","clusterIPs":["10.96.17.205"],"type":"LoadBalancer","sessionAffinity":"None",
 "externalTrafficPolicy":"Local","ipFamilies":["IPv4"],"ipFamilyPolicy":"SingleStack",
 "loadBalancerClass":"x/y","loadBalancerIP":"10.0.0.7","allocateLoadBalancerNodePorts":true},
@@ -32,8 +33,20 @@ def test_a_service_as_the_api_server_writes_it() -> None:
         load_balancer_ip="10.0.0.7",
         load_balancer_class="x/y",
         external_traffic_policy="Local",
+        selector={"app": "web"},
+        ports=(objects.ServicePort("TCP", 80),),
     )
     assert [each.ip for each in found.status.load_balancer.ingress or ()] == ["10.0.0.1", ""]
+
+
+def test_ports_and_selector_are_kept_of_those_alone_that_share_their_addresses() -> None:
+    found, narrow = msgspec.json.decode(SERVICE, type=Service), objects.SERVICES.narrow
+    assert narrow
+    alone = narrow(found)
+    assert (alone.spec.ports, alone.spec.selector, alone.spec.type) == (None, None, "LoadBalancer")
+    for prefix in ("metallb.io", "metallb.universe.tf"):
+        shared = replace(found, metadata=replace(found.metadata, annotations={f"{prefix}/allow-shared-ip": "k"}))
+        assert narrow(shared) == shared
 
 
 def test_an_endpoint_slice_with_and_without_conditions_and_endpoints() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from speakerd.decision import Plan
 from speakerd.exchange import Claim, Vip, Wanted
-from speakerd.kube import body, recorder
+from speakerd.kube import body, l2status, recorder
 from speakerd.kube.client import Unreachable
 from speakerd.kube.recorder import Recorder
 from speakerd.model import Assignment, Node, Service, ServiceRef
@@ -45,9 +45,9 @@ class Owner:
 
     async def says(self, node: str) -> None:
         """Let there be a ServiceL2Status of Service ns/s1 on `node`."""
-        await self.here.client.request("POST", STATUSES, body.l2_status("default", Node(node), "ns/s1", ()))
-        patch = body.l2_status_patch(node, "ns/s1", ())
-        path = f"{STATUSES}/{body.l2_status_name(node, 'ns/s1')}/status"
+        await self.here.client.request("POST", STATUSES, l2status.new("default", Node(node), "ns/s1", ()))
+        patch = l2status.patch(node, "ns/s1", ())
+        path = f"{STATUSES}/{l2status.name_of(node, 'ns/s1')}/status"
         await self.here.client.request("PATCH", path, patch, PATCH)
 
     def owns(self, *texts: str, owner: str = "me", epoch: int = 1, interfaces: tuple[str, ...] = ()) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from speakerd.config.resources import Metadata
 from speakerd.decision import EventWrite, Plan, StatusWrite
@@ -16,7 +17,7 @@ from speakerd.kube import body
 from speakerd.kube.client import Client, Response, Unreachable, Withheld
 from speakerd.kube.objects import Lease
 from speakerd.kube.writer import Writer
-from speakerd.model import IP, Assignment, Reservation, Service, ServiceRef
+from speakerd.model import IP, Assignment, Release, Reservation, Service, ServiceRef
 
 ONE: IP = ip_address("10.0.0.1")
 TWO: IP = ip_address("fd00::1")
@@ -84,7 +85,12 @@ class Api(Client):
                     return Response(409, b"{}")
                 del self.leases[what]
             case "PATCH" if what in self.leases:
-                self.leases[what]["metadata"]["annotations"] |= sent["metadata"]["annotations"]
+                metadata = self.leases[what]["metadata"]
+                if metadata["resourceVersion"] != sent["metadata"]["resourceVersion"]:
+                    return Response(409, b"{}")
+                self.version += 1
+                metadata["annotations"] |= sent["metadata"]["annotations"]
+                metadata["resourceVersion"] = str(self.version)
                 return Response(200, json.dumps(self.leases[what]).encode())
             case "PATCH":
                 self.patches.append(sent)
@@ -257,7 +263,7 @@ def test_a_release_deletes_that_very_lease_and_frees_the_address() -> None:
         await scene.until(lambda: bool(scene.api.patches))
         assert scene.writer.value is not None
         held = scene.writer.value[ONE]
-        scene.writer.apply(plan(releases=(held,)))
+        scene.writer.apply(plan(releases=(Release(held),)))
         await scene.until(lambda: not scene.api.leases)
         await scene.until(lambda: ONE not in (scene.writer.value or {}))
 
@@ -271,7 +277,7 @@ def test_a_release_deletes_a_lease_in_which_its_owner_has_named_itself_meanwhile
         assert scene.writer.value is not None
         held = scene.writer.value[ONE]
         scene.api.leases["speakerd-vip-10-0-0-1"]["metadata"]["resourceVersion"] = "999"
-        scene.writer.apply(plan(releases=(held,)))
+        scene.writer.apply(plan(releases=(Release(held),)))
         await scene.until(lambda: not scene.api.leases)
         await scene.until(lambda: ONE not in (scene.writer.value or {}))
         assert [method for method, _ in scene.api.asked].count("DELETE") == 1
@@ -287,7 +293,7 @@ def test_a_release_does_not_delete_a_lease_that_serves_another_service_now() -> 
         held = scene.writer.value[ONE]
         lease = scene.api.leases["speakerd-vip-10-0-0-1"]
         lease["metadata"]["annotations"] = {body.SERVICES_ANNOTATION: "default/other/uid-other"}
-        scene.writer.apply(plan(releases=(held,)))
+        scene.writer.apply(plan(releases=(Release(held),)))
         await scene.until(lambda: scene.writer.value is not None and scene.writer.value[ONE] != held)
         assert scene.api.leases
         assert scene.writer.value[ONE].services == (ServiceRef("default/other", "uid-other"),)
@@ -300,7 +306,7 @@ def test_a_release_decided_long_ago_does_not_delete_a_newer_reservation() -> Non
         scene.writer.apply(plan(give(ONE)))
         await scene.until(lambda: bool(scene.api.patches))
         stale = Reservation(ONE, "speakerd-vip-10-0-0-1", "older uid", "3", (ServiceRef("default/old", "x"),))
-        scene.writer.apply(plan(releases=(stale,)))
+        scene.writer.apply(plan(releases=(Release(stale),)))
         await scene.until(lambda: ("GET", "speakerd-vip-10-0-0-1") in scene.api.asked)
         assert "speakerd-vip-10-0-0-1" in scene.api.leases
 
@@ -334,6 +340,66 @@ def test_an_address_that_a_node_has_answered_for_meanwhile_is_not_set_aside() ->
         await scene.until(lambda: not held_now(scene).given)
         assert not held_now(scene).stranger
         assert ("PATCH", held.lease) not in scene.api.asked
+
+    play(story)
+
+
+def joined(*names: str) -> str:
+    """The annotation of a Lease that these Services share."""
+    return ",".join(f"default/{name}/uid-{name}" for name in names)
+
+
+def named(scene: Scene) -> str:
+    """Whom the Lease of an address names, at the API server."""
+    found: str = scene.api.leases["speakerd-vip-10-0-0-1"]["metadata"]["annotations"][body.SERVICES_ANNOTATION]
+    return found
+
+
+def test_those_who_are_to_share_an_address_stand_in_its_lease_before_a_status_names_it() -> None:
+    async def story(scene: Scene) -> None:
+        scene.writer.apply(plan(give(ONE, name="web"), give(ONE, name="tls"), give(ONE, name="dns")))
+        await scene.until(lambda: len(scene.api.patches) == 3)
+        assert set(named(scene).split(",")) == set(joined("web", "tls", "dns").split(","))
+        assert ("POST", "speakerd-vip-10-0-0-1") in scene.api.asked
+
+    async def with_a_plan_for_each_turn(scene: Scene) -> None:
+        task = asyncio.create_task(story(scene))
+        while not task.done():
+            scene.turned.clear()
+            turned = asyncio.create_task(scene.turned.wait())
+            await asyncio.wait([task, turned], return_when=asyncio.FIRST_COMPLETED)
+            turned.cancel()
+            done = {each["metadata"]["uid"] for each in scene.api.patches}
+            scene.writer.apply(
+                plan(*(give(ONE, name=name) for name in ("web", "tls", "dns") if f"uid-{name}" not in done))
+            )
+        await task
+
+    play(with_a_plan_for_each_turn)
+
+
+def test_a_lease_is_not_joined_when_it_names_one_that_the_decision_knew_nothing_of() -> None:
+    async def story(scene: Scene) -> None:
+        await given(scene)
+        scene.api.leases["speakerd-vip-10-0-0-1"]["metadata"]["annotations"][body.SERVICES_ANNOTATION] = joined(
+            "web", "foreign"
+        )
+        scene.writer.apply(plan(give(ONE, name="tls")))
+        await scene.until(lambda: len(held_now(scene).services) == 2)
+        assert named(scene) == joined("web", "foreign")
+        assert len(scene.api.patches) == 1, "no status names it but that of the first"
+
+    play(story)
+
+
+def test_a_release_leaves_an_address_to_those_who_still_share_it() -> None:
+    async def story(scene: Scene) -> None:
+        held = await given(scene)
+        scene.api.leases[held.lease]["metadata"]["annotations"][body.SERVICES_ANNOTATION] = joined("web", "tls")
+        both = replace(held, services=(*held.services, ServiceRef("default/tls", "uid-tls")))
+        scene.writer.apply(plan(releases=(Release(both, held.services),)))
+        await scene.until(lambda: named(scene) == joined("web"))
+        await scene.until(lambda: held_now(scene).services == held.services)
 
     play(story)
 
