@@ -18,7 +18,7 @@ MODE = 0o660
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a command asks for. `what`: an address or a Service.
+    """What a command asks for. `what`: an address, a Service or a node; `down`: nodes taken to be dead.
 
     `after`, `since`: only events of a higher number, and no older than that (RFC 3339 in UTC with milliseconds).
     """
@@ -27,6 +27,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     what: str = ""
     after: int = 0
     since: str = ""
+    down: tuple[str, ...] = ()
 
 
 class Refusal(msgspec.Struct):

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -245,28 +246,36 @@ class Controller:
 
     async def _answer(self, request: Request) -> object:
         """What the control socket is asked for."""
+        answer: object = Refusal(f"unknown verb {request.verb}")
         match request.verb:
             case "status":
                 await self._count()
-                return account.report_of(self._state())
+                answer = account.report_of(self._state())
             case "drain" | "undrain":
-                return self._drain(wanted=request.verb == "drain")
+                answer = self._drain(wanted=request.verb == "drain")
             case "progress":
-                return self._progress()
+                answer = self._progress()
             case "events":
-                return self._diary.ring.told(request.after, request.since)
-            case "explain":
+                answer = self._diary.ring.told(request.after, request.since)
+            case "explain" | "plan":
                 await self._count()
-                return self._explain(request.what)
-        return Refusal(f"unknown verb {request.verb}")
+                answer = await self._told_of(request)
+        return answer
 
-    def _explain(self, what: str) -> object:
-        from speakerd.explain import View, explain  # noqa: PLC0415  most lives explain nothing
+    async def _told_of(self, request: Request) -> object:
+        """What takes long to work out; a whole outlook in a thread of its own, of values that stay what they are."""
+        from speakerd import explain, outlook  # noqa: PLC0415  most lives explain and foretell nothing
 
         if self._plan is None or self._snapshot is None:
             return Refusal("the cluster has not been read yet", remedy="speakerd status tells what is lacking")
-        view = View(self._snapshot, self._plan, self._observed, self._diary.ring, time.monotonic(), _wall_offset())
-        return explain(what, view)
+        if request.verb == "explain":
+            ring, now = self._diary.ring, time.monotonic()
+            view = explain.View(self._snapshot, self._plan, self._observed, ring, now, _wall_offset())
+            return explain.explain(request.what, view)
+        lines = {ip: (each.owner, each.heir) for ip, each in self._observed.claims.items()}
+        keys, down = tuple(self._cluster.services.value), request.down
+        foretold = partial(outlook.outlook, self._snapshot, keys, down=down, node=request.what, lines=lines)
+        return await asyncio.to_thread(foretold)
 
     def _drain(self, *, wanted: bool) -> prospects.Progress:
         """Answer for nothing from now on, also after a restart; or end that. How far it is."""

@@ -13,6 +13,7 @@ VERBS = {
     "drain": "hand over what this host answers for, and take nothing until undrain",
     "undrain": "let this host answer again",
     "check": "check settings files and Kubernetes objects",
+    "plan": "what a cluster of the objects given comes to: addresses, owners, and who takes over from a node",
     "crds": "print the CustomResourceDefinitions for kubectl apply",
     "rbac": "print the agent's service account and its rights for kubectl apply",
     "version": "print the version",

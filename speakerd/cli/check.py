@@ -4,32 +4,23 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE
+from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, inputs
 from speakerd.cli.terminal import Colour, coloured, paint, table
-from speakerd.config import document, file, manifests
+from speakerd.config import document, file
 from speakerd.config.addresses import cidrs, shown
-from speakerd.config.document import Node
 from speakerd.config.example import example
-from speakerd.config.load import Loaded, load, settled
-from speakerd.config.resolve import resolve
+from speakerd.config.load import Loaded, load
+from speakerd.config.resolve import Labels, resolve
 from speakerd.config.resources import Resources
 from speakerd.config.sources import Sources
 from speakerd.model import Config, Pool, Problem, Range
-from speakerd.settings import Settings
 
-BYTES = 32 << 20
-"""Of one input: the objects of a large cluster, and little enough to read in a minute."""
-NODES = 2_000_000
-"""Values of one input."""
 MOST = (1 << 63) - 1
 """The largest count told, as MetalLB does: readers of JSON know 64 bits."""
-ELSEWHERE = "localhost"
-"""Node name while files are checked that may be another host's."""
 
 
 class PoolVerdict(Struct, frozen=True, rename="camel"):
@@ -98,41 +89,13 @@ def checked_host(sources: Sources) -> tuple[Verdict, Config]:
 
 def checked_files(names: Iterable[str]) -> tuple[Verdict, Config]:
     """Settings (later over earlier, as drop-ins) and objects together."""
-    trees: list[Node] = []
-    problems: list[Problem] = []
-    for name in names:
-        parsed = _parsed(name)
-        trees += parsed.documents
-        problems += parsed.problems
-    loaded = settled([each for each in trees if not manifests.is_object(each)], (), ELSEWHERE)
-    namespace = (loaded.settings or Settings()).kubernetes.namespace
-    found = manifests.read([each for each in trees if manifests.is_object(each)], namespace)
-    return _judged(Loaded(loaded.settings, (*problems, *loaded.problems, *found.problems)), found.resources)
+    given = inputs.read(names)
+    return _judged(given.loaded, given.resources, given.node_labels)
 
 
-def _parsed(name: str) -> document.Parsed:
-    where = "standard input" if name == "-" else name
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read(BYTES + 1)
-        else:
-            with Path(name).open("rb") as opened:
-                data = opened.read(BYTES + 1)
-    except OSError as fault:
-        what = f"cannot be read: {fault.strerror}"
-        return document.Parsed(problems=(_unreadable(where, what, "check path and permissions"),))
-    if len(data) > BYTES:
-        return document.Parsed(problems=(_unreadable(where, f"larger than {BYTES >> 20} MiB", "split it"),))
-    return document.parse(data, where, NODES)
-
-
-def _unreadable(where: str, what: str, remedy: str) -> Problem:
-    return Problem(where, "", document.UNREADABLE, what, remedy)
-
-
-def _judged(loaded: Loaded, objects: Resources) -> tuple[Verdict, Config]:
+def _judged(loaded: Loaded, objects: Resources, nodes: Labels | None = None) -> tuple[Verdict, Config]:
     own = file.resources(loaded.settings) if loaded.settings else Resources()
-    config = resolve(objects, own)
+    config = resolve(objects, own, nodes)
     problems = (*loaded.problems, *config.problems)
     pools = [_pool(each, config) for each in config.pools]
     return Verdict(not any(each.severity == "error" for each in problems), problems, pools), config

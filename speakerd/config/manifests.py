@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct
 
 from speakerd.config import document
 from speakerd.config.document import Node, Place, Scalar
-from speakerd.config.reader import Reader
+from speakerd.config.reader import Reader, plain
 from speakerd.config.resources import IPAddressPool, L2Advertisement, Metadata, Resources
 from speakerd.config.words import nearest
 from speakerd.model import Problem
@@ -24,10 +24,11 @@ PARTIAL = frozenset((IPAddressPool, L2Advertisement, Metadata))
 
 
 class Manifests(Struct, frozen=True):
-    """What a set of manifests holds, by kind, and its faults."""
+    """What a set of manifests holds, by kind, and its faults. `others`: objects of other groups, as JSON has them."""
 
     resources: Resources = Resources()
     problems: tuple[Problem, ...] = ()
+    others: tuple[dict[str, object], ...] = ()
 
 
 def is_object(tree: Node) -> bool:
@@ -39,14 +40,17 @@ def read(trees: Iterable[Node], namespace: str) -> Manifests:
     """The resources in `trees`, lists among them opened; those of another namespace are a warning and do not count."""
     found: dict[str, dict[str, Struct]] = {kind: {} for kind in KINDS}
     problems: list[Problem] = []
+    others: list[dict[str, object]] = []
     for tree in _opened(trees):
         kind = _text(tree, "kind")
         problems += _kind_problems(tree, kind)
         if kind in KINDS and _text(tree, "apiVersion") == f"{GROUP}/v1beta1":
             _take(found[kind], tree, kind, namespace, problems)
+        elif not _text(tree, "apiVersion").startswith(f"{GROUP}/"):
+            others.append(cast("dict[str, object]", plain(tree)))
     pools = tuple(cast("dict[str, IPAddressPool]", found["IPAddressPool"]).values())
     advertisements = tuple(cast("dict[str, L2Advertisement]", found["L2Advertisement"]).values())
-    return Manifests(Resources(pools, advertisements), tuple(problems))
+    return Manifests(Resources(pools, advertisements), tuple(problems), tuple(others))
 
 
 def _opened(trees: Iterable[Node]) -> Iterable[document.Mapping]:

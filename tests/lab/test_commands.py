@@ -92,6 +92,22 @@ def meets(agent: Agent, name: str) -> bool:
     return seen["carriers"] == ["udp", "ethernet"] and seen["roundTrip"] is not None
 
 
+def test_a_plan_of_the_running_cluster_tells_who_takes_over_from_whom(
+    cluster: Cluster, lan: Lan, agents: list[Agent]
+) -> None:
+    address, agent = served(cluster, lan, agents)
+    heir = known(agent, address)["heir"]
+    other = next(each for each in agents if each is not agent)
+    eventually(lambda: knows(other, address, owner=agent.host.name, heir=heir), "the others know of it, too")
+    for asked in (agent, other):
+        found = told(asked, "plan")
+        (web,) = found["services"]
+        assert (web["result"], web["ips"], web["announce"][0]["owner"]) == ("kept", [address], agent.host.name)
+        assert found["moves"] == []
+        found = told(asked, "plan", "--down", agent.host.name)
+        assert found["moves"] == [{"ip": address, "from": agent.host.name, "to": heir, "cause": "owner-dead"}]
+
+
 def test_status_tells_every_member_with_round_trip_and_both_carriers(agents: list[Agent], lan: Lan) -> None:
     for agent in agents:
         others = {node.name for node in lan.nodes} - {agent.host.name}

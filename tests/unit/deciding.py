@@ -54,34 +54,6 @@ def world(services: Iterable[Service], ledger: Iterable[Reservation] = (), nodes
     )
 
 
-def carried_out(snapshot: Snapshot, plan: Plan) -> Snapshot:
-    """What the API shows once the plan is carried out: Leases and statuses as wanted."""
-    ledger = dict(snapshot.ledger or {})
-    services = dict(snapshot.services)
-    for write in plan.writes:
-        ref = ServiceRef(write.service.key, write.service.uid)
-        ledger |= {ip: joined(ledger.get(ip, replace(lease(ip), given=True)), ref) for ip in write.assignment.ips}
-        version = str(int(write.service.resource_version) + 1)
-        written = replace(write.service, ips=write.assignment.ips, pool=write.assignment.pool, resource_version=version)
-        services[ref.key] = written
-        if not (written.ours or written.ips or written.pool):
-            del services[ref.key]
-    for ip, ref in plan.adoptions:
-        ledger[ip] = joined(ledger.get(ip, lease(ip)), ref)
-    for release in plan.releases:
-        ledger[release.held.ip] = replace(release.held, services=release.left)
-        if not release.left:
-            del ledger[release.held.ip]
-    for reservation, mac in plan.set_aside:
-        ledger[reservation.ip] = replace(reservation, stranger=mac)
-    return replace(snapshot, services=services, ledger=ledger)
-
-
-def joined(held: Reservation, ref: ServiceRef) -> Reservation:
-    """The Lease, with one more Service."""
-    return held if ref in held.services else replace(held, services=(*held.services, ref))
-
-
 def is_at_rest(plan: Plan) -> bool:
     return not (plan.writes or plan.releases or plan.adoptions or plan.set_aside)
 

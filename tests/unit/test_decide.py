@@ -20,7 +20,8 @@ from speakerd.model import (
     ServiceRef,
     Sharing,
 )
-from tests.unit.deciding import CONFIG, FIRST, carried_out, held, ips, is_at_rest, lease, service, world
+from speakerd.outlook import carried_out
+from tests.unit.deciding import CONFIG, FIRST, held, ips, is_at_rest, lease, service, world
 
 
 def test_it_finds_no_write_left_in_its_own_outcome() -> None:

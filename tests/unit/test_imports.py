@@ -69,6 +69,7 @@ STOREYS = (
         "explain",
         "gossip",
         "httpd",
+        "outlook",
     }
     | {"membership.transport", "metrics", "segments", "standing", "tally"}
     | {"packet", "privileges", "prospects", "report", "sd_notify"},
@@ -81,7 +82,7 @@ STOREYS = (
 PURE = frozenset(
     "advertise allocator chronicle company conditions config deadlines decide decision diagnosis difference"
     " errands events exchange explain findings gossip hold kinds members membership mesh metrics model"
-    " occupancy outbox ownership prospects report search segments settings sharing snapshot standing status"
+    " occupancy outbox outlook ownership prospects report search segments settings sharing snapshot standing status"
     " strangers tally vips wire wish kube.body kube.l2status kube.lease kube.meshkeys kube.objects kube.records"
     " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
@@ -196,7 +197,7 @@ def test_protocols_never_import_one_another(protocol: str) -> None:
 
 def test_objects_of_the_api_meet_the_model_on_the_way_in_and_out_only() -> None:
     both = {name for name in MODULES if "kube.objects" in ours(name) and ours(name) & {"model", "exchange", "decision"}}
-    assert both <= {"snapshot", "kube.body", "kube.cluster", "kube.l2status", "kube.writer"}
+    assert both <= {"cli.world", "snapshot", "kube.body", "kube.cluster", "kube.l2status", "kube.writer"}
 
 
 def loaded(code: str) -> set[str]:

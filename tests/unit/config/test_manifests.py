@@ -36,7 +36,7 @@ def test_what_the_server_adds_is_not_looked_at() -> None:
 def test_lists_are_opened(kind: str) -> None:
     pool = "{" + HEAD.replace("\n", ", ") + "spec: {addresses: [10.0.0.0/24]}}"
     text = f"kind: {kind}\napiVersion: v1\nitems:\n- {pool}\n- {{kind: List, items: [{{kind: Pod, apiVersion: v1}}]}}\n"
-    assert manifests(text) == Manifests(Resources((POOL,)))
+    assert manifests(text) == Manifests(Resources((POOL,)), others=({"kind": "Pod", "apiVersion": "v1"},))
 
 
 def test_json_is_read_too() -> None:
@@ -109,4 +109,6 @@ def test_an_object_that_does_not_count_is_told(text: str, expected: tuple[str, s
     ],
 )
 def test_objects_of_others_are_no_concern(text: str) -> None:
-    assert manifests(text) == Manifests()
+    found = manifests(text)
+    assert (found.resources, found.problems) == (Resources(), ())
+    assert [each["kind"] for each in found.others] in (["Service"], ["DaemonSet"], [])

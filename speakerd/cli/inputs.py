@@ -1,0 +1,76 @@
+"""Files that commands are given: settings and Kubernetes objects, told apart, with every fault in them."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from speakerd.config import document, manifests
+from speakerd.config.document import Node
+from speakerd.config.load import Loaded, settled
+from speakerd.config.resources import Resources
+from speakerd.model import Problem
+from speakerd.settings import Settings
+
+BYTES = 32 << 20
+"""Of one input: the objects of a large cluster, and little enough to read in a minute."""
+NODES = 2_000_000
+"""Values of one input."""
+ELSEWHERE = "localhost"
+"""Node name while files are read that may be another host's."""
+
+
+class Inputs(Struct, frozen=True):
+    """What files hold together. `objects`: those that are no configuration (Services, Nodes, ...), as JSON has them."""
+
+    loaded: Loaded
+    resources: Resources
+    objects: tuple[dict[str, object], ...] = ()
+
+    @property
+    def node_labels(self) -> dict[str, dict[str, str]] | None:
+        """Labels of each Node by its name; None where no Node was given."""
+        found = {}
+        for each in self.objects:
+            if each.get("kind") == "Node":
+                metadata = each.get("metadata")
+                fields = metadata if isinstance(metadata, dict) else {}
+                labels = fields.get("labels")
+                found[str(fields.get("name", ""))] = labels if isinstance(labels, dict) else {}
+        return found or None
+
+
+def read(names: Iterable[str], settings: Settings | None = None) -> Inputs:
+    """The files `names`, - is standard input; later settings over earlier, as drop-ins."""
+    trees: list[Node] = []
+    problems: list[Problem] = []
+    for name in names:
+        parsed = _parsed(name)
+        trees += parsed.documents
+        problems += parsed.problems
+    objects = [each for each in trees if manifests.is_object(each)]
+    loaded = settled([each for each in trees if not manifests.is_object(each)], (), ELSEWHERE)
+    found = manifests.read(objects, (loaded.settings or settings or Settings()).kubernetes.namespace)
+    every = (*problems, *loaded.problems, *found.problems)
+    return Inputs(Loaded(loaded.settings, every), found.resources, found.others)
+
+
+def _parsed(name: str) -> document.Parsed:
+    where = "standard input" if name == "-" else name
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(BYTES + 1)
+        else:
+            with Path(name).open("rb") as opened:
+                data = opened.read(BYTES + 1)
+    except OSError as fault:
+        what = f"cannot be read: {fault.strerror}"
+        return document.Parsed(problems=(_unreadable(where, what, "check path and permissions"),))
+    if len(data) > BYTES:
+        return document.Parsed(problems=(_unreadable(where, f"larger than {BYTES >> 20} MiB", "split it"),))
+    return document.parse(data, where, NODES)
+
+
+def _unreadable(where: str, what: str, remedy: str) -> Problem:
+    return Problem(where, "", document.UNREADABLE, what, remedy)

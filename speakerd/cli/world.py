@@ -1,0 +1,95 @@
+"""Kubernetes objects from files -> what the agent would know of a cluster that consists of exactly these."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from speakerd.cli.inputs import Inputs
+from speakerd.config.resources import Metadata
+from speakerd.kube import objects
+from speakerd.model import Problem
+from speakerd.snapshot import Stores
+
+DEFAULT = "default"
+"""Namespace of an object that names none, as kubectl has it."""
+T = TypeVar("T", objects.Service, objects.EndpointSlice, objects.Node, objects.Namespace)
+
+
+class World(Struct, frozen=True):
+    """What is known, and which objects could not be read."""
+
+    stores: Stores
+    problems: tuple[Problem, ...] = ()
+
+
+def world(inputs: Inputs) -> World:
+    """All Nodes are members that live; nothing is reserved but what statuses say."""
+    problems: list[Problem] = []
+    services = _every(inputs.objects, objects.Service, problems)
+    nodes = _every(inputs.objects, objects.Node, problems, namespaced=False)
+    namespaces = _every(inputs.objects, objects.Namespace, problems, namespaced=False)
+    stores = Stores(
+        services={key: _read(each) for key, each in services.items()},
+        slices=_every(inputs.objects, objects.EndpointSlice, problems),
+        nodes=nodes,
+        members={f"speakerd-node-{name}": _member(name) for name in nodes},
+        pools={objects.key(each.metadata): each for each in inputs.resources.pools},
+        advertisements={objects.key(each.metadata): each for each in inputs.resources.advertisements},
+        settled=True,
+        ledger={},
+        namespaces=namespaces,
+        namespaces_settled=True,
+    )
+    return World(stores, tuple(problems))
+
+
+def _read(service: objects.Service) -> objects.Service:
+    narrow = objects.SERVICES.narrow
+    return narrow(service) if narrow else service
+
+
+def _member(name: str) -> objects.Lease:
+    return objects.Lease(Metadata(name=f"speakerd-node-{name}"), objects.LeaseSpec(holder_identity=name))
+
+
+def _every(
+    given: Iterable[Mapping[str, object]], kind: type[T], problems: list[Problem], *, namespaced: bool = True
+) -> dict[str, T]:
+    """The objects of one kind, by key."""
+    found: dict[str, T] = {}
+    for each in given:
+        if each.get("kind") != kind.__name__:
+            continue
+        try:
+            read = msgspec.convert(_without_nulls(each), kind, strict=False)
+        except msgspec.ValidationError as fault:
+            problems.append(_fault(each, str(fault)))
+            continue
+        if namespaced and not read.metadata.namespace:
+            read = replace(read, metadata=replace(read.metadata, namespace=DEFAULT))
+        found[objects.key(read.metadata)] = read
+    return found
+
+
+def _without_nulls(value: object) -> object:
+    """What is null is absent, as the API server reads it."""
+    match value:
+        case dict():
+            return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+        case list():
+            return [_without_nulls(each) for each in value]
+    return value
+
+
+def _fault(each: Mapping[str, object], fault: str) -> Problem:
+    metadata = each.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
+    words = (each.get("kind"), named.get("namespace"), named.get("name"))
+    what, _, where = fault.partition(" - at `$")
+    field = where.strip("`.").rstrip("`")
+    return Problem(
+        "/".join(str(word) for word in words if word), field, "wrong-type", what, "write it as kubectl shows it"
+    )
