@@ -31,7 +31,7 @@ class Company:
 
     def look(self, now: float, *, starting: bool) -> str:
         """What is worth a note: that the node is alone now, or in company again; "" nothing."""
-        alone = self._members.detector.alone(now)
+        alone = self._members.detector.hearing.alone(now)
         if alone != self._members.alone_now:
             self._members.alone_now, self._alone_since = alone, now
         if self.left_alone == (alone and not starting):

@@ -69,7 +69,7 @@ class Members:
 
     def unheard(self) -> bool:
         """Nobody hears this node, though it hears."""
-        return self.alone_now and self.detector.hears_steadily(self.now)
+        return self.alone_now and self.detector.hearing.steady(self.now)
 
     def side(self) -> int:
         """Members on this node's side."""

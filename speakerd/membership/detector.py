@@ -11,6 +11,7 @@ from speakerd.exchange import Member, MembershipSettings
 from speakerd.membership import heartbeat, proof
 from speakerd.membership.effects import Beat, Changed, Effect, Missed, Suspended, TwoBoots
 from speakerd.membership.envelope import Envelope, Kind, Post
+from speakerd.membership.hearing import Hearing
 from speakerd.membership.heartbeat import Fate, Heartbeat, Phase, Refutation, Vote, member_id
 from speakerd.membership.offset import Standstill
 from speakerd.membership.peer import HERE, PHASES, STALL, Peer, State
@@ -23,8 +24,6 @@ LATER = 0.5
 """Intervals by which a heartbeat must be later than another, to be none of the same instant sent to someone else."""
 HEARD = 2
 """Intervals for which who was heard counts as heard now."""
-LISTED = 3
-"""Intervals after which a member that hears this node lists it."""
 REFUSED_FOR = 10.0
 """Seconds for which a second host of a name is not listened to."""
 
@@ -44,9 +43,10 @@ class Detector:
         self._standstill = Standstill()
         self._watching: frozenset[str] = frozenset()
         self._next: tuple[float, str] | None = None
-        self._company = ""
         self._living: dict[str, None] = {}
+        self._doubtful: set[str] = set()
         self.peers: dict[str, Peer] = {}
+        self.hearing = Hearing(self.peers)
         self._voice = Voice(self.peers, myself, random, now)
         self.counters: Counter[str] = Counter()
 
@@ -55,11 +55,13 @@ class Detector:
     ) -> list[Effect]:
         """Take the member records and settings. Without a key nobody is heard or spoken to."""
         self._me, self._settings, self._keyed = me, settings, keyed
+        self.hearing.me = me
         self._voice.configure(me, settings.interval)
         names = {each.name for each in members} - {me}
         found: list[Effect] = []
         for name in self.peers.keys() - names:
             found += self._turn_to(self.peers.pop(name), State.DEAD, now, proven=True)
+        self._doubtful &= names
         for name in sorted(names - self.peers.keys()):
             self.peers[name] = Peer(name, settings.interval, settings.misses, now)
             self._voice.greet(name)
@@ -125,24 +127,6 @@ class Detector:
     def farewell(self, now: float) -> list[Post]:
         """Tell everybody at once what phase this node is in."""
         return self._voice.farewell(now)
-
-    def alone(self, now: float) -> bool:
-        """Whether this node hears no other member, or none of those it hears lists it."""
-        if self._hears_me(self._company, now):
-            return False
-        self._company = next((name for name in self.peers if self._hears_me(name, now)), "")
-        return bool(self.peers) and not self._company
-
-    def hears_steadily(self, now: float) -> bool:
-        """Whether a member has been heard for so long that it would list this node, if it heard it."""
-        peers = (self.peers[name] for name in self._living)
-        return any(now - max(peer.since, peer.watched_since) > LISTED * peer.interval for peer in peers)
-
-    def _hears_me(self, name: str, now: float) -> bool:
-        peer = self.peers.get(name)
-        if peer is None or peer.state not in HERE:
-            return False
-        return peer.lists(self._me) and now < peer.death_vote_at(now)
 
     # -- what comes in
 
@@ -236,7 +220,15 @@ class Detector:
         found = self._turn_to(peer, PHASES[beat.phase], now)
         for fate in () if peer.deaf else beat.dead:
             found += self._death_told(peer, fate, now)
-        return [*found, Beat(peer.name, beat.digest)]
+        return [*found, *self._doubt(peer, now), Beat(peer.name, beat.digest)]
+
+    def _doubt(self, teller: Peer, now: float) -> list[Effect]:
+        """Deaths found while this node heard nobody are none where a member hears the dead: they are judged anew."""
+        found: list[Effect] = []
+        for name in sorted(each for each in self._doubtful if teller.lists(each)):
+            self.peers[name].count_anew(now)
+            found += self._turn_to(self.peers[name], State.SUSPECT, now)
+        return found
 
     def _death_told(self, teller: Peer, fate: Fate, now: float) -> list[Effect]:
         """A death found by others is a fact, unless we hear the dead."""
@@ -357,9 +349,12 @@ class Detector:
 
     def _died(self, peer: Peer, now: float) -> list[Effect]:
         """It is told to all, unless this node hears nobody: then it may be deaf, also when it hears again."""
-        if any(self.hears(name, now) for name in self._living if name != peer.name):
+        found = self._turn_to(peer, State.DEAD, now)
+        if any(self.hears(name, now) for name in self._living):
             self._voice.mourn(peer, now)
-        return self._turn_to(peer, State.DEAD, now)
+        else:
+            self._doubtful.add(peer.name)
+        return found
 
     def _turn_to(
         self, peer: Peer, state: State, now: float, *, stalled: bool = False, proven: bool = False
@@ -369,6 +364,7 @@ class Detector:
         if before is state:
             return []
         peer.since, self._next = now, None
+        self._doubtful.discard(peer.name)
         if state in HERE and peer.name in self.peers:
             self._living[peer.name] = None
             if before is State.DEAD:

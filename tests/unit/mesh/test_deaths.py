@@ -256,6 +256,19 @@ def test_what_a_deaf_member_holds_for_dead_is_no_death() -> None:
         assert State.DEAD not in (state(owner, heir), state(heir, owner)), "the others hear both"
 
 
+def test_whom_a_member_held_for_dead_while_it_was_deaf_is_not_robbed_by_it_when_others_hear_both() -> None:
+    cluster = Cluster(4, scores=(0, 0, None, None))
+    owner = cluster.owner()
+    deaf = next(node for node in cluster.nodes[:2] if node is not owner)
+    others = [node for node in cluster.nodes if node is not deaf]
+    block(cluster, [(other, deaf) for other in others], 1)
+    cluster.run(0.4)
+    assert state(deaf, owner) is State.DEAD
+    block(cluster, [(deaf, owner), (owner, deaf)], 1)
+    block(cluster, [(other, deaf) for other in others], -1)
+    assert watch(cluster, 5.0) == {owner.name}
+
+
 @pytest.mark.parametrize("seed", range(1, 13))
 def test_what_a_member_held_for_dead_while_it_was_deaf_is_no_death_when_it_hears_again(seed: int) -> None:
     cluster = Cluster(5, seed=seed)
