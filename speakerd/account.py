@@ -70,6 +70,8 @@ def report_of(state: State) -> report.Report:
         told.configuration = report.configuration(state.snapshot.config, state.problems)
     told.member_states = report.members(state.observed, now, offset, state.me, drained=state.drained)
     told.conditions = dict(state.observed.conditions)
+    if state.snapshot and (routes := state.snapshot.config.routing.routes):
+        told.conditions[Finding.BGP_NOT_SPOKEN] = ", ".join(each.name for each in routes)
     if state.unserved:
         told.conditions[Finding.HTTP_NOT_SERVED] = ", ".join(f"{bind}: {why}" for bind, why in state.unserved.items())
     if state.plan:

@@ -38,6 +38,7 @@ class Finding(StrEnum):
     MEMBERSHIP_NOT_LISTENING = "membership-not-listening"
     ETHERNET_CARRIER_BLOCKED = "ethernet-carrier-blocked"
     HTTP_NOT_SERVED = "http-not-served"
+    BGP_NOT_SPOKEN = "bgp-not-spoken"
     SEGMENT_SILENT = "segment-silent"
     NO_MESH_KEY = "no-mesh-key"
     ALONE = "alone"
@@ -149,6 +150,11 @@ TABLE: Mapping[Finding, Entry] = {
         "warning",
         "metrics and health are not told there",
         "end what has the port (MetalLB's speaker?), or set http.bind or http.metrics",
+    ),
+    Finding.BGP_NOT_SPOKEN: Entry(
+        "warning",
+        "routers learn no address from this version: what bgpPeers and bgpAdvertisements say is checked, and not done",
+        "announce by L2Advertisements until then, or keep MetalLB's speakers for BGP",
     ),
     Finding.SEGMENT_SILENT: Entry(
         "error",

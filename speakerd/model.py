@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from speakerd.peering import Routing
+
 IP = IPv4Address | IPv6Address
 Family = Literal[4, 6]
 
@@ -237,6 +239,7 @@ class Config(Struct, frozen=True):
     advertisements: tuple[Advertisement, ...] = ()
     problems: tuple[Problem, ...] = ()
     digest: str = ""
+    routing: Routing = Routing()
 
 
 class Interface(Struct, frozen=True):

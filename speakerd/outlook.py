@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from speakerd.advertise import NOWHERE
 from speakerd.decide import Memo, decide
 from speakerd.decision import EventWrite, Plan, Snapshot
 from speakerd.exchange import Vip
@@ -26,6 +27,7 @@ from speakerd.model import (
     unpacked,
 )
 from speakerd.ownership.ranking import first
+from speakerd.routes import Routes
 
 ROUNDS = 1000
 """Plans carried out at most; each serves somebody, or frees an address for somebody."""
@@ -54,6 +56,21 @@ class Announced(Struct, frozen=True, tag_field="protocol", tag="layer2"):
     reason: str
 
 
+class Routed(Struct, frozen=True, tag_field="protocol", tag="bgp", rename="camel"):
+    """What a node tells peers of a prefix; without a prefix, the reason why no node does."""
+
+    prefix: str
+    node: str
+    peers: list[str]
+    local_pref: int
+    communities: list[str]
+    reason: str = ""
+
+
+NOT_ROUTED = Routed("", "", [], 0, [], Reason.NO_ADVERTISEMENT)
+"""No BGPAdvertisement is meant for an address."""
+
+
 class ServiceForetold(Struct, frozen=True):
     """What becomes of a Service.
 
@@ -69,7 +86,7 @@ class ServiceForetold(Struct, frozen=True):
     reason: str
     message: str
     events: list[EventForetold]
-    announce: list[Announced]
+    announce: list[Announced | Routed]
 
 
 class Count(Struct, frozen=True, rename="camel"):
@@ -131,7 +148,7 @@ def outlook(
     """What `snapshot` comes to, for Services `keys`; nodes `down` are dead. `node`: only what that one announces."""
     course = run(replace(snapshot, ledger=snapshot.ledger if snapshot.ledger is not None else {}))
     every = (*problems, *snapshot.config.problems)
-    owners = Owners(course.plan, down, lines)
+    owners = Owners(course.plan, down, lines, snapshot)
     services = [_service(key, snapshot, course, owners, node) for key in sorted(keys)]
     used = {ip for each in course.plan.assignments.values() for ip in each.ips}
     return Outlook(
@@ -194,7 +211,7 @@ def _joined(held: Reservation | None, ip: IP, ref: ServiceRef, *, given: bool) -
 def _service(key: str, snapshot: Snapshot, course: Course, owners: "Owners", node: str) -> ServiceForetold:
     before, final = snapshot.services.get(key), course.plan.assignments.get(key, Assignment())
     namespace, _, name = key.partition("/")
-    announced = [owners.announced(key, ip) for ip in final.ips] if before and before.ours else []
+    announced = [each for ip in final.ips for each in owners.of(key, ip)] if before and before.ours else []
     return ServiceForetold(
         namespace=namespace,
         name=name,
@@ -204,8 +221,13 @@ def _service(key: str, snapshot: Snapshot, course: Course, owners: "Owners", nod
         reason=final.reason,
         message=final.message,
         events=course.events.get(key, []),
-        announce=[each for each in announced if node in ("", each.owner)],
+        announce=[each for each in announced if node in ("", speaker(each))],
     )
+
+
+def speaker(each: Announced | Routed) -> str:
+    """The node that announces it."""
+    return each.node if isinstance(each, Routed) else each.owner
 
 
 def _result(before: Service | None, final: Assignment) -> str:
@@ -219,13 +241,29 @@ def _result(before: Service | None, final: Assignment) -> str:
 
 
 class Owners:
-    """Who answers for what, if `down` are dead; `lines`: who goes first because it has an address already."""
+    """Who announces what, if `down` are dead; `lines`: who goes first because it has an address already."""
 
-    def __init__(self, plan: Plan, down: Collection[str], lines: Lines) -> None:
-        self._plan, self._down, self._lines = plan, down, lines
+    def __init__(self, plan: Plan, down: Collection[str], lines: Lines, snapshot: Snapshot) -> None:
+        self._plan, self._down, self._lines, self._snapshot = plan, down, lines, snapshot
+        living = {name: each for name, each in snapshot.nodes.items() if name not in down}
+        self._routes = Routes(snapshot.config, living)
 
-    def announced(self, key: str, ip: IP) -> Announced:
-        """How an address is announced for a Service."""
+    def of(self, key: str, ip: IP) -> list[Announced | Routed]:
+        """How an address is announced for a Service: by both protocols, or by the one that is to."""
+        layer2, bgp = self._layer2(key, ip), self._bgp(key, ip)
+        by_bgp = bool(self._snapshot.config.routing.routes) and bgp != [NOT_ROUTED]
+        if by_bgp and layer2.reason == Reason.NO_ADVERTISEMENT:
+            return [*bgp]
+        return [layer2, *(bgp if by_bgp else ())]
+
+    def _bgp(self, key: str, ip: IP) -> list[Routed]:
+        service = self._snapshot.services[key]
+        found = self._routes.announced(service, ip, self._snapshot.endpoints.get(key, NOWHERE))
+        if isinstance(found, Reason):
+            return [Routed("", "", [], 0, [], found)]
+        return [Routed(each.prefix, each.node, [*each.peers], each.local_pref, [*each.communities]) for each in found]
+
+    def _layer2(self, key: str, ip: IP) -> Announced:
         row = self._plan.wanted.vips.get(packed(ip))
         refused = self._plan.refused.get((key, ip), Reason.NONE)
         if row is None or refused:

@@ -1,10 +1,17 @@
 """How this process runs: the keys of /etc/speakerd.yaml, with default, bounds and one line of explanation."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from speakerd.config.resources import IPAddressPoolSpec, L2AdvertisementSpec
+from speakerd.config.resources import (
+    BFDProfileSpec,
+    BGPAdvertisementSpec,
+    BGPPeerSpec,
+    CommunitySpec,
+    IPAddressPoolSpec,
+    L2AdvertisementSpec,
+)
 from speakerd.exchange import Layer2Settings, MembershipSettings
 
 DEFAULT_FILE = "/etc/speakerd.yaml"
@@ -163,7 +170,32 @@ class FileL2Advertisement(L2AdvertisementSpec, frozen=True, rename="camel", kw_o
     origin: Origin = ""
 
 
-Entries = tuple[dict[str, Any], ...]
+class FileBGPPeer(BGPPeerSpec, frozen=True, rename="camel", kw_only=True):
+    """An entry of bgpPeers: name, and the spec of a BGPPeer."""
+
+    name: str
+    origin: Origin = ""
+
+
+class FileBGPAdvertisement(BGPAdvertisementSpec, frozen=True, rename="camel", kw_only=True):
+    """An entry of bgpAdvertisements: name, and the spec of a BGPAdvertisement."""
+
+    name: str
+    origin: Origin = ""
+
+
+class FileBFDProfile(BFDProfileSpec, frozen=True, rename="camel", kw_only=True):
+    """An entry of bfdProfiles: name, and the spec of a BFDProfile."""
+
+    name: str
+    origin: Origin = ""
+
+
+class FileCommunity(CommunitySpec, frozen=True, rename="camel", kw_only=True):
+    """An entry of communities: name, and the spec of a Community."""
+
+    name: str
+    origin: Origin = ""
 
 
 class Settings(Struct, frozen=True, rename="camel"):
@@ -191,10 +223,12 @@ class Settings(Struct, frozen=True, rename="camel"):
         tuple[FileL2Advertisement, ...],
         Meta(description="L2Advertisement specs with a name: {name: lan, ipAddressPools: [lan]}"),
     ] = ()
-    bgp_peers: Annotated[Entries, Meta(description="BGPPeer specs with a name")] = ()
-    bgp_advertisements: Annotated[Entries, Meta(description="BGPAdvertisement specs with a name")] = ()
-    bfd_profiles: Annotated[Entries, Meta(description="BFDProfile specs with a name")] = ()
-    communities: Annotated[Entries, Meta(description="Community specs with a name")] = ()
+    bgp_peers: Annotated[tuple[FileBGPPeer, ...], Meta(description="BGPPeer specs with a name")] = ()
+    bgp_advertisements: Annotated[
+        tuple[FileBGPAdvertisement, ...], Meta(description="BGPAdvertisement specs with a name")
+    ] = ()
+    bfd_profiles: Annotated[tuple[FileBFDProfile, ...], Meta(description="BFDProfile specs with a name")] = ()
+    communities: Annotated[tuple[FileCommunity, ...], Meta(description="Community specs with a name")] = ()
 
 
 def layer2(settings: Settings) -> Layer2Settings:

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from speakerd import settings as settings_
 from speakerd.config import file, selectors
-from speakerd.config.resolve import Labels, allocations, node_labels, resolve, service_selectors
+from speakerd.config.origin import Labels
+from speakerd.config.resolve import allocations, node_labels, resolve, service_selectors
 from speakerd.config.resources import LabelSelector, Resources, ServiceAllocation
 from speakerd.decision import Snapshot
 from speakerd.difference import Draft, View, put_or_drop
@@ -64,6 +65,22 @@ class Stores(Struct, frozen=True):
     hints: Mapping[bytes, Record] = {}
     namespaces: Mapping[str, objects.Namespace] | None = None
     namespaces_settled: bool = False
+    peers: Mapping[str, objects.BGPPeer] = {}
+    routes: Mapping[str, objects.BGPAdvertisement] = {}
+    bfd_profiles: Mapping[str, objects.BFDProfile] = {}
+    communities: Mapping[str, objects.Community] = {}
+
+    @property
+    def resources(self) -> Resources:
+        """The cluster's side of the configuration."""
+        return Resources(
+            pools=tuple(self.pools.values()),
+            advertisements=tuple(self.advertisements.values()),
+            peers=tuple(self.peers.values()),
+            routes=tuple(self.routes.values()),
+            bfd_profiles=tuple(self.bfd_profiles.values()),
+            communities=tuple(self.communities.values()),
+        )
 
 
 class Slice(Struct, frozen=True):
@@ -82,8 +99,6 @@ class Memo:
         self.slices = View(endpoint_slice)
         self.nodes = View(node)
         self.leases = View(body.member)
-        self.pools = View[objects.IPAddressPool, objects.IPAddressPool](lambda found: found)
-        self.advertisements = View[objects.L2Advertisement, objects.L2Advertisement](lambda found: found)
         self.shares: Mapping[str, Slice] = {}
         self.by_service: dict[str, dict[str, Endpoints]] = {}
         self.endpoints: Draft[str, Endpoints] = Draft()
@@ -223,8 +238,7 @@ def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:
 
 def _config(stores: Stores, memo: Memo) -> Config:
     """The configuration, resolved again when a resource has changed, or a label of a Node that a selector asks for."""
-    pools, advertisements = memo.pools.turn(stores.pools), memo.advertisements.turn(stores.advertisements)
-    resources = Resources(tuple(pools.values()), tuple(advertisements.values()))
+    resources = stores.resources
     if resources != memo.resources:
         memo.resources = resources
         memo.take_selectors()

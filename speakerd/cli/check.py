@@ -14,10 +14,12 @@ from speakerd.config import document, file
 from speakerd.config.addresses import cidrs, shown
 from speakerd.config.example import example
 from speakerd.config.load import Loaded, load
-from speakerd.config.resolve import Labels, resolve
+from speakerd.config.origin import Labels
+from speakerd.config.resolve import resolve
 from speakerd.config.resources import Resources
 from speakerd.config.sources import Sources
 from speakerd.model import Config, Pool, Problem, Range
+from speakerd.peering import BfdProfile
 
 MOST = (1 << 63) - 1
 """The largest count told, as MetalLB does: readers of JSON know 64 bits."""
@@ -38,15 +40,30 @@ class PoolVerdict(Struct, frozen=True, rename="camel"):
     bgp: bool
 
 
+class PeerVerdict(Struct, frozen=True):
+    """What a BGPPeer comes to."""
+
+    name: str
+    address: str
+    peer_asn: int = msgspec.field(name="peerASN")
+
+
+class AliasVerdict(Struct, frozen=True):
+    """What a name of a Community comes to."""
+
+    name: str
+    value: str
+
+
 class Verdict(Struct, frozen=True, rename="camel"):
     """What `check -o json` prints."""
 
     valid: bool
     problems: tuple[Problem, ...]
     pools: list[PoolVerdict]
-    peers: list[dict[str, object]] = []
-    bfd_profiles: list[dict[str, object]] = []
-    communities: list[dict[str, object]] = []
+    peers: list[PeerVerdict] = []
+    bfd_profiles: list[BfdProfile] = []
+    communities: list[AliasVerdict] = []
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +115,11 @@ def _judged(loaded: Loaded, objects: Resources, nodes: Labels | None = None) -> 
     config = resolve(objects, own, nodes)
     problems = (*loaded.problems, *config.problems)
     pools = [_pool(each, config) for each in config.pools]
-    return Verdict(not any(each.severity == "error" for each in problems), problems, pools), config
+    valid = not any(each.severity == "error" for each in problems)
+    routing = config.routing
+    peers = [PeerVerdict(each.name, each.address or each.interface, each.peer_asn) for each in routing.peers]
+    aliases = [AliasVerdict(name, value) for name, value in routing.communities]
+    return Verdict(valid, problems, pools, peers, [*routing.bfd_profiles], aliases), config
 
 
 def _pool(pool: Pool, config: Config) -> PoolVerdict:
@@ -113,7 +134,7 @@ def _pool(pool: Pool, config: Config) -> PoolVerdict:
         ipv4=ipv4,
         ipv6=min(ipv6, MOST),
         layer2=any(each.pools is None or pool.name in each.pools for each in config.advertisements),
-        bgp=False,
+        bgp=any(each.covers(pool.name) for each in config.routing.routes),
     )
 
 
@@ -141,9 +162,10 @@ def rendered(verdict: Verdict, config: Config, *, colour: bool) -> str:
         return f"{head}, no pools"
     ranges = {each.name: each.ranges for each in config.pools}
     rows = [_row(each, ranges[each.name]) for each in verdict.pools]
-    return f"{head}\n\n" + table(["POOL", "ADDRESSES", "COUNT", "AUTO ASSIGN", "LAYER 2"], rows, colour=colour)
+    return f"{head}\n\n" + table(["POOL", "ADDRESSES", "COUNT", "AUTO ASSIGN", "LAYER 2", "BGP"], rows, colour=colour)
 
 
 def _row(pool: PoolVerdict, ranges: Sequence[Range]) -> list[str]:
     told = ", ".join(map(shown, ranges[:4])) + (f" and {len(ranges) - 4} more" if len(ranges) > 4 else "")
-    return [pool.name, told, str(pool.total), "yes" if pool.auto_assign else "no", "yes" if pool.layer2 else "no"]
+    marks = ["yes" if each else "no" for each in (pool.auto_assign, pool.layer2, pool.bgp)]
+    return [pool.name, told, str(pool.total), *marks]

@@ -14,7 +14,7 @@ from speakerd.cli.terminal import Colour, coloured, paint, table
 from speakerd.cli.world import world
 from speakerd.config import document
 from speakerd.control import Request
-from speakerd.outlook import Announced, Outlook, ServiceForetold, outlook
+from speakerd.outlook import Outlook, ServiceForetold, outlook, speaker
 
 SHADES = {"refused": Colour.RED, "lost": Colour.RED, "released": Colour.YELLOW, "assigned": Colour.GREEN}
 
@@ -89,8 +89,8 @@ def rendered(found: Outlook, *, colour: bool) -> str:
 
 def _service(told: ServiceForetold, *, colour: bool) -> list[str]:
     result = paint(told.result, SHADES[told.result], on=colour) if told.result in SHADES else told.result
-    owners = dict.fromkeys(each.owner for each in told.announce if each.owner)
-    whys = dict.fromkeys(filter(None, (told.reason, *map(_why, told.announce))))
+    owners = dict.fromkeys(speaker(each) for each in told.announce if not each.reason)
+    whys = dict.fromkeys(filter(None, (told.reason, *(each.reason for each in told.announce))))
     return [
         f"{told.namespace}/{told.name}",
         result,
@@ -99,7 +99,3 @@ def _service(told: ServiceForetold, *, colour: bool) -> list[str]:
         ", ".join(owners),
         ", ".join(whys),
     ]
-
-
-def _why(told: Announced) -> str:
-    return told.reason

@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, ip_address
 
-from speakerd.config import addresses
+from speakerd.config import addresses, file
 from speakerd.config.document import Place
+from speakerd.config.routing import Ground, routing
+from speakerd.config.sides import NOTHING, given
 from speakerd.config.words import INTERFACE
 from speakerd.model import Problem
 from speakerd.settings import Settings
@@ -27,16 +29,18 @@ def problems(settings: Settings, places: Mapping[str, Place]) -> list[Problem]:
     """Every fault of settings whose types are right; `places`: where each value stands, by dotted path."""
     checks = (_names, _paths, _addresses, _binds, _interfaces, _patterns, _scrapers, _iprange, _entries)
     faults = (fault for check in checks for fault in check(settings))
-    return [_problem(*fault, places) for fault in faults] + [_unserved(*each, places) for each in _ignored(settings)]
+    return [*(_problem(*fault, places) for fault in faults), *_routing(settings)]
+
+
+def _routing(settings: Settings) -> Iterator[Problem]:
+    """Faults of the BGP entries, each by itself: what they refer to may be in the cluster."""
+    own, found = file.resources(settings), list[Problem]()
+    routing(given(NOTHING, own, found), Ground((), {}, None), found)
+    yield from (each for each in found if each.severity == "error")
 
 
 def _problem(path: str, reason: str, what: str, remedy: str, places: Mapping[str, Place]) -> Problem:
     return Problem(_place(path, places), path, reason, what, remedy)
-
-
-def _unserved(path: str, kind: str, places: Mapping[str, Place]) -> Problem:
-    what = f"{kind} is not announced by this version: the entries have no effect"
-    return Problem(_place(path, places), path, "not-honoured", what, "remove them", "warning")
 
 
 def _place(path: str, places: Mapping[str, Place]) -> str:
@@ -44,17 +48,6 @@ def _place(path: str, places: Mapping[str, Place]) -> str:
     while path and path not in places:
         path = path.rpartition(".")[0]
     return str(places.get(path, "settings"))
-
-
-def _ignored(settings: Settings) -> Iterator[tuple[str, str]]:
-    for path, entries in (
-        ("bgpPeers", settings.bgp_peers),
-        ("bgpAdvertisements", settings.bgp_advertisements),
-        ("bfdProfiles", settings.bfd_profiles),
-        ("communities", settings.communities),
-    ):
-        if entries:
-            yield path, "BGP"
 
 
 def _names(settings: Settings) -> Iterator[Fault]:
@@ -162,6 +155,10 @@ def _entries(settings: Settings) -> Iterator[Fault]:
     advertisements = [each.name for each in settings.l2_advertisements]
     yield from _named("addressPools", pools, taken="default" if settings.iprange else "")
     yield from _named("l2Advertisements", advertisements, taken="default" if settings.iprange else "")
+    yield from _named("bgpPeers", [each.name for each in settings.bgp_peers])
+    yield from _named("bgpAdvertisements", [each.name for each in settings.bgp_advertisements])
+    yield from _named("bfdProfiles", [each.name for each in settings.bfd_profiles])
+    yield from _named("communities", [each.name for each in settings.communities])
     for i, pool in enumerate(settings.address_pools):
         if not pool.addresses:
             what = f"pool {pool.name} has no addresses"
@@ -173,7 +170,7 @@ def _entries(settings: Settings) -> Iterator[Fault]:
                 yield f"addressPools[{i}].addresses[{j}]", "malformed-address", fault.what, fault.remedy
 
 
-def _named(path: str, names: Iterable[str], taken: str) -> Iterator[Fault]:
+def _named(path: str, names: Iterable[str], taken: str = "") -> Iterator[Fault]:
     seen = {taken: "iprange"} if taken else {}
     for i, name in enumerate(names):
         if name in seen:

@@ -8,18 +8,37 @@ from msgspec import UNSET, Struct
 from speakerd.config import document
 from speakerd.config.document import Node, Place, Scalar
 from speakerd.config.reader import Reader, plain
-from speakerd.config.resources import IPAddressPool, L2Advertisement, Metadata, Resources
+from speakerd.config.resources import (
+    BFDProfile,
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+    L2Advertisement,
+    Metadata,
+    Resources,
+)
 from speakerd.config.words import nearest
 from speakerd.model import Problem
 
 GROUP = "metallb.io"
-KINDS: Mapping[str, type[Struct]] = {"IPAddressPool": IPAddressPool, "L2Advertisement": L2Advertisement}
-"""Kinds of group metallb.io that count; all v1beta1."""
-UNSERVED = ("BGPPeer", "BGPAdvertisement", "BFDProfile", "Community")
-"""Kinds of MetalLB that are known and have no effect."""
+KINDS: Mapping[str, type[Struct]] = {
+    "IPAddressPool": IPAddressPool,
+    "L2Advertisement": L2Advertisement,
+    "BGPPeer": BGPPeer,
+    "BGPAdvertisement": BGPAdvertisement,
+    "BFDProfile": BFDProfile,
+    "Community": Community,
+}
+"""Kinds of group metallb.io that count."""
+VERSIONS: Mapping[str, tuple[str, ...]] = {"BGPPeer": ("v1beta2", "v1beta1")}
+"""The versions of a kind, the newest first; all others have v1beta1 alone."""
+OLD_PEER = frozenset(("myASN", "peerASN", "peerAddress", "sourceAddress", "peerPort", "holdTime", "keepaliveTime"))
+OLD_PEER |= frozenset(("routerID", "nodeSelectors", "password", "bfdProfile", "ebgpMultiHop"))
+"""What the spec of a BGPPeer of v1beta1 may hold."""
 STATUSES = ("ServiceL2Status", "ServiceBGPStatus", "ConfigurationState")
 """Kinds that MetalLB writes and nobody configures."""
-PARTIAL = frozenset((IPAddressPool, L2Advertisement, Metadata))
+PARTIAL: frozenset[type] = frozenset((*KINDS.values(), Metadata))
 """Read in part: what else an object holds (kind, status, managedFields) is not looked at."""
 
 
@@ -44,13 +63,34 @@ def read(trees: Iterable[Node], namespace: str) -> Manifests:
     for tree in _opened(trees):
         kind = _text(tree, "kind")
         problems += _kind_problems(tree, kind)
-        if kind in KINDS and _text(tree, "apiVersion") == f"{GROUP}/v1beta1":
+        if kind in KINDS and _version(tree) in versions(kind):
             _take(found[kind], tree, kind, namespace, problems)
         elif not _text(tree, "apiVersion").startswith(f"{GROUP}/"):
             others.append(cast("dict[str, object]", plain(tree)))
-    pools = tuple(cast("dict[str, IPAddressPool]", found["IPAddressPool"]).values())
-    advertisements = tuple(cast("dict[str, L2Advertisement]", found["L2Advertisement"]).values())
-    return Manifests(Resources(pools, advertisements), tuple(problems), tuple(others))
+    return Manifests(_resources(found), tuple(problems), tuple(others))
+
+
+def _resources(found: Mapping[str, Mapping[str, Struct]]) -> Resources:
+    """The objects by kind."""
+    return Resources(
+        pools=tuple(cast("Mapping[str, IPAddressPool]", found["IPAddressPool"]).values()),
+        advertisements=tuple(cast("Mapping[str, L2Advertisement]", found["L2Advertisement"]).values()),
+        peers=tuple(cast("Mapping[str, BGPPeer]", found["BGPPeer"]).values()),
+        routes=tuple(cast("Mapping[str, BGPAdvertisement]", found["BGPAdvertisement"]).values()),
+        bfd_profiles=tuple(cast("Mapping[str, BFDProfile]", found["BFDProfile"]).values()),
+        communities=tuple(cast("Mapping[str, Community]", found["Community"]).values()),
+    )
+
+
+def versions(kind: str) -> tuple[str, ...]:
+    """The versions of a kind, the newest first."""
+    return VERSIONS.get(kind, ("v1beta1",))
+
+
+def _version(tree: document.Mapping) -> str:
+    """Of an object of our group; nothing for others."""
+    group, _, version = _text(tree, "apiVersion").rpartition("/")
+    return version if group == GROUP else ""
 
 
 def _opened(trees: Iterable[Node]) -> Iterable[document.Mapping]:
@@ -86,9 +126,9 @@ def _kind_problems(tree: document.Mapping, kind: str) -> Iterable[Problem]:
     if not kind or not version:
         missing = "apiVersion" if kind else "kind"
         yield Problem(where, missing, "missing-key", f"{missing} is missing", f"write {missing}: ...")
-    elif kind in (*KINDS, *UNSERVED) and group != GROUP:
+    elif kind in KINDS and group != GROUP:
         what = f"{kind} of {group}{slash}{version} is not MetalLB's"
-        yield Problem(where, "apiVersion", "unknown-kind", what, f"write apiVersion: {GROUP}/v1beta1")
+        yield Problem(where, "apiVersion", "unknown-kind", what, f"write apiVersion: {GROUP}/{versions(kind)[0]}")
     elif group == GROUP:
         yield from _metallb_problems(where, kind, version)
     elif kind == "ConfigMap" and "address-pools:" in _text(tree, "data", "config"):
@@ -97,16 +137,26 @@ def _kind_problems(tree: document.Mapping, kind: str) -> Iterable[Problem]:
 
 
 def _metallb_problems(where: str, kind: str, version: str) -> Iterable[Problem]:
-    if kind in UNSERVED:
-        what = f"this version does not announce by BGP: {kind} has no effect"
-        yield Problem(where, "", "not-honoured", what, "remove it if that is not wanted", "warning")
-    elif kind in KINDS and version != "v1beta1":
+    if kind in KINDS and version not in versions(kind):
         what = f"{kind} has no version {version}"
-        yield Problem(where, "apiVersion", "unknown-kind", what, f"write apiVersion: {GROUP}/v1beta1")
+        yield Problem(where, "apiVersion", "unknown-kind", what, f"write apiVersion: {GROUP}/{versions(kind)[0]}")
+    elif kind in KINDS and version != versions(kind)[0]:
+        what = f"{version} of {kind} is deprecated"
+        remedy = f"write apiVersion: {GROUP}/{versions(kind)[0]}"
+        yield Problem(where, "apiVersion", "deprecated", what, remedy, "warning")
     elif kind not in (*KINDS, *STATUSES):
-        guess = nearest(kind, (*KINDS, *UNSERVED))
-        remedy = f"did you mean {guess}?" if guess else f"known: {', '.join((*KINDS, *UNSERVED))}"
+        guess = nearest(kind, KINDS)
+        remedy = f"did you mean {guess}?" if guess else f"known: {', '.join(KINDS)}"
         yield Problem(where, "kind", "unknown-kind", f"{GROUP} has no kind {kind}", remedy)
+
+
+def _too_new(where: str, tree: document.Mapping) -> Iterable[Problem]:
+    """Fields of a BGPPeer that its old version did not have."""
+    spec = tree.entries.get("spec", (tree.at, None))[1]
+    for key in spec.entries if isinstance(spec, document.Mapping) else ():
+        if key not in OLD_PEER:
+            remedy = f"write apiVersion: {GROUP}/v1beta2"
+            yield Problem(where, f"spec.{key}", "unknown-key", f"{key} came with v1beta2", remedy)
 
 
 def _take(found: dict[str, Struct], tree: document.Mapping, kind: str, namespace: str, problems: list[Problem]) -> None:
@@ -118,6 +168,8 @@ def _take(found: dict[str, Struct], tree: document.Mapping, kind: str, namespace
     reader = Reader(identity, exact=True, partial=PARTIAL)
     each = reader.read(tree, KINDS[kind])
     problems += reader.problems
+    if kind == "BGPPeer" and _version(tree) == "v1beta1":
+        problems += _too_new(where, tree)
     name, own = _text(tree, "metadata", "name"), _text(tree, "metadata", "namespace")
     if not name:
         problems.append(Problem(str(tree.at), "metadata.name", "missing-key", "name is missing", "write name: ..."))

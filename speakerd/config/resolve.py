@@ -7,13 +7,13 @@ no address belongs to two pools and none to nobody.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
 from speakerd.config import addresses, selectors
 from speakerd.config.addresses import Malformed, Taken, shown
+from speakerd.config.origin import Labels, Origin, faults, matching, named, repeated, selector_problems
 from speakerd.config.resources import (
     IPAddressPool,
     IPAddressPoolSpec,
@@ -24,30 +24,14 @@ from speakerd.config.resources import (
     Resources,
     ServiceAllocation,
 )
-from speakerd.config.words import INTERFACE, nearest
+from speakerd.config.routing import Ground, routing
+from speakerd.config.sides import NOTHING, every, given
+from speakerd.config.words import INTERFACE
 from speakerd.model import Advertisement, Config, Pool, Problem, Range
+from speakerd.peering import Route
 
-NOTHING = Resources()
 WEIGHTS = range(1, 101)
 """Of a preference, as MetalLB's schema has it."""
-Kind = TypeVar("Kind", IPAddressPool, L2Advertisement)
-Labels = Mapping[str, Mapping[str, str]]
-"""By name of the object that has them."""
-
-
-class Origin(Struct, frozen=True):
-    """Where an object stands, for people, and what its spec's fields are called there."""
-
-    name: str
-    prefix: str = ""
-
-    def error(self, field: str, reason: str, what: str, remedy: str) -> Problem:
-        """A fault that makes the configuration invalid."""
-        return Problem(self.name, self.prefix + field, reason, what, remedy)
-
-    def warning(self, field: str, reason: str, what: str, remedy: str) -> Problem:
-        """A fault that does not."""
-        return Problem(self.name, self.prefix + field, reason, what, remedy, "warning")
 
 
 def resolve(cluster: Resources, file: Resources = NOTHING, nodes: Labels | None = None) -> Config:
@@ -56,37 +40,44 @@ def resolve(cluster: Resources, file: Resources = NOTHING, nodes: Labels | None 
     `nodes`: labels of each by its name, as far as `node_labels` asks for them; None: no Node is known.
     """
     problems: list[Problem] = []
-    pools = _all("IPAddressPool", cluster.pools, file.pools, file.places, problems)
-    advertisements = _all("L2Advertisement", cluster.advertisements, file.advertisements, file.places, problems)
+    pools = every("IPAddressPool", cluster.pools, file.pools, file.places, problems)
+    advertisements = every("L2Advertisement", cluster.advertisements, file.advertisements, file.places, problems)
     taken = Taken()
     good_pools = [_pool(origin, each, taken, problems) for origin, each in pools]
     labels = {each.metadata.name: each.metadata.labels for _, each in pools}
+    ground = Ground(good_pools, labels, nodes)
+    routes = routing(given(cluster, file, problems), ground, problems)
     good_advertisements = [_advertisement(origin, each, labels, nodes, problems) for origin, each in advertisements]
-    problems += _unadvertised(pools, good_advertisements)
+    problems += _unadvertised(pools, [*good_advertisements, *routes.routes])
     by_name = tuple(sorted(good_pools, key=lambda p: p.name))
     announced = tuple(sorted(good_advertisements, key=lambda a: a.name))
     specs = {each.metadata.name: each.spec for _, each in advertisements}
     allocated = allocations(cluster, file)
-    return Config(by_name, announced, tuple(problems), digest(by_name, allocated, announced, specs))
+    written = digest(by_name, allocated, announced, specs, [*_routing_lines(cluster, file)])
+    return Config(by_name, announced, tuple(problems), written, routes)
 
 
 def node_labels(*sides: Resources) -> frozenset[str] | None:
     """Keys of the labels of Nodes that a selector asks for, None where there is none: no others concern anybody."""
-    asking = [
-        selector
-        for side in sides
-        for each in side.advertisements
-        for selector in (*each.spec.node_selectors, *(wish.preference for wish in each.spec.preferred_node_selectors))
-    ]
+    asking = [wish.preference for side in sides for each in side.advertisements for wish in _wishes(each)]
+    for side in sides:
+        asking += [selector for each in side.advertisements for selector in each.spec.node_selectors]
+        asking += [selector for each in side.routes for selector in each.spec.node_selectors]
+        asking += [selector for each in side.peers for selector in each.spec.node_selectors]
     return selectors.keys(asking) if asking else None
 
 
+def _wishes(each: L2Advertisement) -> tuple[Preference, ...]:
+    return each.spec.preferred_node_selectors
+
+
 def service_selectors(*sides: Resources) -> dict[str, tuple[LabelSelector, ...]]:
-    """Of the advertisements that choose Services by label, by name; the first side's count where both have a name."""
-    found = {
-        each.metadata.name: each.spec.service_selectors for side in reversed(sides) for each in side.advertisements
-    }
-    return {name: chosen for name, chosen in found.items() if chosen}
+    """Of the advertisements that choose Services by label, by key; the first side's count where both have a name."""
+    found: dict[str, tuple[LabelSelector, ...]] = {}
+    for side in reversed(sides):
+        found |= {each.metadata.name: each.spec.service_selectors for each in side.advertisements}
+        found |= {Route(each.metadata.name).key: each.spec.service_selectors for each in side.routes}
+    return {key: chosen for key, chosen in found.items() if chosen}
 
 
 def allocations(*sides: Resources) -> dict[str, ServiceAllocation]:
@@ -100,11 +91,23 @@ def digest(
     allocated: Mapping[str, ServiceAllocation],
     advertisements: Iterable[Advertisement],
     specs: Mapping[str, L2AdvertisementSpec],
+    more: Iterable[str] = (),
 ) -> str:
     """The same on every host whose configuration comes to the same, wherever it was written."""
     lines = [_pool_line(each, allocated.get(each.name)) for each in pools]
     lines += [_advertisement_line(each, specs[each.name]) for each in advertisements]
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(sorted([*lines, *more])).encode()).hexdigest()[:12]
+
+
+def _routing_lines(*sides: Resources) -> Iterator[str]:
+    """What is written of BGP, but for passwords: a digest that everybody reads must not help to guess one."""
+    for side in sides:
+        for peer in side.peers:
+            shown = replace(peer.spec, password="*" if peer.spec.password else "")
+            yield f"BGPPeer {peer.metadata.name} {_written(shown)}"
+        for kind in (side.routes, side.bfd_profiles, side.communities):
+            for each in kind:
+                yield f"{type(each).__name__} {each.metadata.name} {_written(each.spec)}"
 
 
 def _pool_line(pool: Pool, allocation: ServiceAllocation | None) -> str:
@@ -122,27 +125,6 @@ def _advertisement_line(advertisement: Advertisement, spec: L2AdvertisementSpec)
     chosen = (spec.node_selectors, spec.preferred_node_selectors, spec.service_selectors)
     written = _written(chosen if any(chosen) else ())
     return f"layer2 {advertisement.name} {pools} {','.join(sorted(advertisement.interfaces))} {written}".rstrip()
-
-
-def _all(
-    kind: str, cluster: Iterable[Kind], file: Iterable[Kind], places: Mapping[str, str], problems: list[Problem]
-) -> list[tuple[Origin, Kind]]:
-    """The cluster's objects, oldest first, then the file's, each with its origin; a name counts once."""
-    by_age = sorted(cluster, key=lambda each: (each.metadata.creation_timestamp, each.metadata.name))
-    found = {each.metadata.name: (Origin(_identity(kind, each), "spec."), each) for each in by_age}
-    for each in file:
-        name = each.metadata.name
-        origin = Origin(places.get(f"{kind}/{name}", "settings"))
-        if name in found:
-            what = f"{kind} {name} is also {found[name][0].name}, which counts"
-            problems.append(origin.error("name", "duplicate-name", what, "rename or remove one of them"))
-        else:
-            found[name] = (origin, each)
-    return list(found.values())
-
-
-def _identity(kind: str, each: IPAddressPool | L2Advertisement) -> str:
-    return "/".join(filter(None, (kind, each.metadata.namespace, each.metadata.name)))
 
 
 def _pool(origin: Origin, each: IPAddressPool, taken: Taken, problems: list[Problem]) -> Pool:
@@ -190,12 +172,9 @@ def _allocation_problems(origin: Origin, allocation: ServiceAllocation) -> Itera
     if allocation.priority < 0:
         what = f"priority {allocation.priority} counts as 0: after all positive ones"
         yield origin.warning("serviceAllocation.priority", "out-of-range", what, "write 1 or more, or leave it out")
-    for name, times in Counter(allocation.namespaces).items():
-        if times > 1:
-            what = f"{name} stands here {times} times"
-            yield origin.error("serviceAllocation.namespaces", "repeated", what, "name it once")
-    yield from _selector_problems(origin, "serviceAllocation.namespaceSelectors", allocation.namespace_selectors)
-    yield from _selector_problems(origin, "serviceAllocation.serviceSelectors", allocation.service_selectors)
+    yield from repeated(origin, "serviceAllocation.namespaces", allocation.namespaces)
+    yield from selector_problems(origin, "serviceAllocation.namespaceSelectors", allocation.namespace_selectors)
+    yield from selector_problems(origin, "serviceAllocation.serviceSelectors", allocation.service_selectors)
 
 
 def _advertisement(
@@ -203,9 +182,9 @@ def _advertisement(
 ) -> Advertisement:
     spec = each.spec
     problems += _advertisement_problems(origin, spec, pools)
-    chosen = frozenset(spec.ip_address_pools) | _matching(spec.ip_address_pool_selectors, pools)
+    chosen = frozenset(spec.ip_address_pools) | matching(spec.ip_address_pool_selectors, pools)
     every = not spec.ip_address_pools and not spec.ip_address_pool_selectors
-    selected = _matching(spec.node_selectors, nodes or {}) if spec.node_selectors else None
+    selected = matching(spec.node_selectors, nodes or {}) if spec.node_selectors else None
     if nodes and selected is not None and not selected:
         what = "no Node has the labels that nodeSelectors asks for"
         problems.append(origin.warning("nodeSelectors", "selects-nothing", what, "label a Node, or mend the selector"))
@@ -220,12 +199,6 @@ def _advertisement(
     )
 
 
-def _matching(chosen: Iterable[LabelSelector], labels: Labels) -> frozenset[str]:
-    """The names whose labels one of the selectors matches."""
-    chosen = tuple(chosen)
-    return frozenset(name for name, own in labels.items() if selectors.any_matches(chosen, own))
-
-
 def _weights(
     wishes: Iterable[Preference], selected: frozenset[str] | None, nodes: Labels
 ) -> tuple[tuple[str, int], ...]:
@@ -233,27 +206,20 @@ def _weights(
     weights: Counter[str] = Counter()
     for wish in wishes:
         if wish.weight in WEIGHTS:
-            matching = _matching((wish.preference,), nodes)
-            weights.update(dict.fromkeys(matching if selected is None else matching & selected, wish.weight))
+            preferred = matching((wish.preference,), nodes)
+            weights.update(dict.fromkeys(preferred if selected is None else preferred & selected, wish.weight))
     return tuple(sorted(weights.items()))
 
 
 def _advertisement_problems(origin: Origin, spec: L2AdvertisementSpec, known: Iterable[str]) -> Iterator[Problem]:
-    for i, pool in enumerate(spec.ip_address_pools):
-        if pool not in known:
-            guess = nearest(pool, known)
-            remedy = f"did you mean {guess}?" if guess else "name a pool, or remove it"
-            yield origin.warning(f"ipAddressPools[{i}]", "unknown-pool", f"there is no pool {pool}", remedy)
-    for pool, times in Counter(spec.ip_address_pools).items():
-        if times > 1:
-            yield origin.warning("ipAddressPools", "repeated", f"{pool} stands here {times} times", "name it once")
+    yield from named(origin, "ipAddressPools", "pool", spec.ip_address_pools, known)
     for i, name in enumerate(spec.interfaces):
         if not INTERFACE.fullmatch(name) or "*" in name:
             remedy = "write a whole name as ip link shows it, such as eth0"
             yield origin.warning(f"interfaces[{i}]", "malformed-name", f"{name!r} is no interface name", remedy)
-    yield from _selector_problems(origin, "ipAddressPoolSelectors", spec.ip_address_pool_selectors)
-    yield from _selector_problems(origin, "nodeSelectors", spec.node_selectors)
-    yield from _selector_problems(origin, "serviceSelectors", spec.service_selectors)
+    yield from selector_problems(origin, "ipAddressPoolSelectors", spec.ip_address_pool_selectors)
+    yield from selector_problems(origin, "nodeSelectors", spec.node_selectors)
+    yield from selector_problems(origin, "serviceSelectors", spec.service_selectors)
     yield from _preference_problems(origin, spec.preferred_node_selectors)
 
 
@@ -263,25 +229,15 @@ def _preference_problems(origin: Origin, wishes: tuple[Preference, ...]) -> Iter
         if wish.weight not in WEIGHTS:
             what = f"weight {wish.weight} is not 1 to 100: the preference has no effect"
             yield origin.error(f"{field}.weight", "out-of-range", what, "write 1 to 100")
-        yield from _faults(origin, f"{field}.preference", wish.preference)
-
-
-def _selector_problems(origin: Origin, field: str, given: Iterable[LabelSelector]) -> Iterator[Problem]:
-    for i, selector in enumerate(given):
-        yield from _faults(origin, f"{field}[{i}]", selector)
-
-
-def _faults(origin: Origin, field: str, selector: LabelSelector) -> Iterator[Problem]:
-    for what in selectors.faults(selector):
-        remedy = "see kubernetes.io/docs/concepts/overview/working-with-objects/labels"
-        yield origin.error(field, "malformed-selector", what, remedy)
+        yield from faults(origin, f"{field}.preference", wish.preference)
 
 
 def _unadvertised(
-    pools: Iterable[tuple[Origin, IPAddressPool]], advertisements: Iterable[Advertisement]
+    pools: Iterable[tuple[Origin, IPAddressPool]], advertisements: Iterable[Advertisement | Route]
 ) -> Iterator[Problem]:
     covered = [each.pools for each in advertisements]
     for origin, pool in pools:
         if not any(names is None or pool.metadata.name in names for names in covered):
-            what = f"no L2Advertisement covers pool {pool.metadata.name}: its addresses are given out, not announced"
-            yield Problem(origin.name, "", "not-advertised", what, "add an L2Advertisement", "warning")
+            what = f"no advertisement covers pool {pool.metadata.name}: its addresses are given out, not announced"
+            remedy = "add an L2Advertisement or a BGPAdvertisement"
+            yield Problem(origin.name, "", "not-advertised", what, remedy, "warning")

@@ -81,6 +81,109 @@ class L2Advertisement(Struct, frozen=True):
     spec: L2AdvertisementSpec = L2AdvertisementSpec()
 
 
+class BGPAdvertisementSpec(Struct, frozen=True, rename="camel"):
+    """BGPAdvertisement.spec; absent lists mean all, but for communities: none."""
+
+    ip_address_pools: tuple[str, ...] = field(default=(), name="ipAddressPools")
+    ip_address_pool_selectors: tuple[LabelSelector, ...] = field(default=(), name="ipAddressPoolSelectors")
+    node_selectors: tuple[LabelSelector, ...] = ()
+    service_selectors: tuple[LabelSelector, ...] = ()
+    aggregation_length: int = 32
+    aggregation_length_v6: int = field(default=128, name="aggregationLengthV6")
+    local_pref: int = 0
+    communities: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+
+
+class BGPAdvertisement(Struct, frozen=True):
+    """metallb.io/v1beta1 BGPAdvertisement."""
+
+    metadata: Metadata
+    spec: BGPAdvertisementSpec = BGPAdvertisementSpec()
+
+
+class SecretReference(Struct, frozen=True):
+    """A Secret by name; its namespace is not used: it is looked for in MetalLB's own."""
+
+    name: str = ""
+    namespace: str = ""
+
+
+class BGPPeerSpec(Struct, frozen=True, rename="camel"):
+    """BGPPeer.spec of v1beta2; that of v1beta1 has some of these fields. Times are Go's durations, as text."""
+
+    my_asn: int = field(default=0, name="myASN")
+    peer_asn: int = field(default=0, name="peerASN")
+    dynamic_asn: str = field(default="", name="dynamicASN")
+    local_asn: int = field(default=0, name="localASN")
+    peer_address: str = ""
+    interface: str = ""
+    source_address: str = ""
+    peer_port: int | None = None
+    hold_time: str | None = None
+    keepalive_time: str | None = None
+    connect_time: str | None = None
+    router_id: str = field(default="", name="routerID")
+    node_selectors: tuple[LabelSelector, ...] = ()
+    password: str = ""
+    password_secret: SecretReference = SecretReference()
+    bfd_profile: str = ""
+    enable_graceful_restart: bool = False
+    ebgp_multi_hop: bool = False
+    vrf: str = ""
+    disable_mp: bool = field(default=False, name="disableMP")
+    dual_stack_address_family: bool = False
+
+    def __repr__(self) -> str:
+        return f"BGPPeerSpec({self.peer_address or self.interface})"
+
+
+class BGPPeer(Struct, frozen=True):
+    """metallb.io/v1beta2 BGPPeer."""
+
+    metadata: Metadata
+    spec: BGPPeerSpec = BGPPeerSpec()
+
+
+class BFDProfileSpec(Struct, frozen=True, rename="camel"):
+    """BFDProfile.spec; milliseconds."""
+
+    receive_interval: int | None = None
+    transmit_interval: int | None = None
+    detect_multiplier: int | None = None
+    echo_interval: int | None = None
+    echo_mode: bool = False
+    passive_mode: bool = False
+    minimum_ttl: int | None = None
+
+
+class BFDProfile(Struct, frozen=True):
+    """metallb.io/v1beta1 BFDProfile."""
+
+    metadata: Metadata
+    spec: BFDProfileSpec = BFDProfileSpec()
+
+
+class Alias(Struct, frozen=True):
+    """A name for a community."""
+
+    name: str
+    value: str
+
+
+class CommunitySpec(Struct, frozen=True):
+    """Community.spec."""
+
+    communities: tuple[Alias, ...] = ()
+
+
+class Community(Struct, frozen=True):
+    """metallb.io/v1beta1 Community."""
+
+    metadata: Metadata
+    spec: CommunitySpec = CommunitySpec()
+
+
 class Resources(Struct, frozen=True):
     """What one side, the cluster or the settings file, says the cluster should be.
 
@@ -90,3 +193,7 @@ class Resources(Struct, frozen=True):
     pools: tuple[IPAddressPool, ...] = ()
     advertisements: tuple[L2Advertisement, ...] = ()
     places: dict[str, str] = {}
+    peers: tuple[BGPPeer, ...] = ()
+    routes: tuple[BGPAdvertisement, ...] = ()
+    bfd_profiles: tuple[BFDProfile, ...] = ()
+    communities: tuple[Community, ...] = ()

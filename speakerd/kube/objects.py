@@ -11,9 +11,25 @@ from urllib.parse import quote
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
-from speakerd.config.resources import IPAddressPool, L2Advertisement, Metadata
+from speakerd.config.resources import (
+    BFDProfile,
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+    L2Advertisement,
+    Metadata,
+)
 
-__all__ = ["IPAddressPool", "L2Advertisement", "Metadata"]
+__all__ = [
+    "BFDProfile",
+    "BGPAdvertisement",
+    "BGPPeer",
+    "Community",
+    "IPAddressPool",
+    "L2Advertisement",
+    "Metadata",
+]
 
 
 class Labelled(Struct, frozen=True, rename="camel"):

@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,9 +28,9 @@ def write(tmp_path: Path) -> Write:
     return named
 
 
-def verdict(capsys: pytest.CaptureFixture[str], *files: str) -> tuple[int, dict[str, object]]:
+def verdict(capsys: pytest.CaptureFixture[str], *files: str) -> tuple[int, dict[str, Any]]:
     code = main(["check", "-o", "json", *(word for name in files for word in ("-f", name))])
-    found: dict[str, object] = msgspec.json.decode(capsys.readouterr().out)
+    found: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
     return code, found
 
 
@@ -133,14 +134,57 @@ def test_an_object_s_fault_is_told_with_its_field(write: Write, capsys: pytest.C
     )
 
 
+def test_bgp_comes_to_peers_profiles_and_communities(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    group, beta = "apiVersion: metallb.io", "metadata: {namespace: metallb-system, name"
+    text = f"""{POOL}spec: {{addresses: [10.0.0.0/24]}}
+---
+{group}/v1beta2
+kind: BGPPeer
+{beta}: peer1}}
+spec: {{myASN: 64500, peerASN: 64501, peerAddress: 10.0.0.1, bfdProfile: fast}}
+---
+{group}/v1beta1
+kind: BFDProfile
+{beta}: fast}}
+spec: {{receiveInterval: 50}}
+---
+{group}/v1beta1
+kind: Community
+{beta}: names}}
+spec: {{communities: [{{name: no-export, value: "65535:65281"}}]}}
+---
+{group}/v1beta1
+kind: BGPAdvertisement
+{beta}: bgp}}
+spec: {{communities: [no-export]}}
+"""
+    code, found = verdict(capsys, write("a.yaml", text))
+    assert (code, found["problems"]) == (0, [])
+    assert found["peers"] == [{"name": "peer1", "address": "10.0.0.1", "peerASN": 64501}]
+    assert found["communities"] == [{"name": "no-export", "value": "65535:65281"}]
+    assert found["bfdProfiles"] == [
+        {
+            "name": "fast",
+            "receiveInterval": 50,
+            "transmitInterval": 300,
+            "detectMultiplier": 3,
+            "echoInterval": 50,
+            "echoMode": False,
+            "passiveMode": False,
+            "minimumTtl": 254,
+        }
+    ]
+    assert [(each["layer2"], each["bgp"]) for each in found["pools"]] == [(False, True)]
+
+
 def test_people_see_a_table(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     spec = "addresses: [10.0.0.1-10.0.0.9, 10.1.0.0/24, 10.2.0.0/24, 10.3.0.0/24, 10.4.0.0/24], autoAssign: false"
     assert main(["check", "-f", write("a.yaml", f"{POOL}spec: {{{spec}}}\n{L2}")]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "valid",
         "",
-        "POOL  ADDRESSES                                                            COUNT  AUTO ASSIGN  LAYER 2",
-        "p2    10.0.0.1-10.0.0.9, 10.1.0.0/24, 10.2.0.0/24, 10.3.0.0/24 and 1 more  1033   no           yes",
+        "POOL  ADDRESSES                                                            COUNT  AUTO ASSIGN  LAYER 2  BGP",
+        "p2    10.0.0.1-10.0.0.9, 10.1.0.0/24, 10.2.0.0/24, 10.3.0.0/24 and 1 more  1033   no           yes      no",
     ]
 
 

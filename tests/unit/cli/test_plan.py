@@ -172,6 +172,33 @@ def test_why_an_address_is_not_announced(plan: Plan, objects: tuple[Object, ...]
     ]
 
 
+def bgp(kind: str, name: str, version: str = "v1beta1", **spec: object) -> Object:
+    metadata = {"name": name, "namespace": "metallb-system"}
+    return {"apiVersion": f"metallb.io/{version}", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+PEER = bgp("BGPPeer", "peer1", "v1beta2", myASN=64500, peerASN=64501, peerAddress="192.0.2.1")
+
+
+def test_what_is_announced_by_bgp_is_told_by_node_and_not_as_a_fault_of_layer_2(plan: Plan) -> None:
+    route = bgp("BGPAdvertisement", "bgp", communities=["65535:65281"], nodeSelectors=[{"matchLabels": {"rack": "1"}}])
+    found = plan(P1, PEER, route, node("a", rack="1"), node("b"), WEB, endpoints("web", "b"))
+    told_of = {
+        "protocol": "bgp",
+        "prefix": "10.0.0.1/32",
+        "node": "a",
+        "peers": ["peer1"],
+        "localPref": 0,
+        "communities": ["65535:65281"],
+        "reason": "",
+    }
+    assert found["services"][0]["announce"] == [told_of]
+    both = plan(P1, PEER, route, advertisement(), node("a", rack="1"), node("b"), WEB, endpoints("web", "b"))
+    assert [each["protocol"] for each in both["services"][0]["announce"]] == ["layer2", "bgp"]
+    dead = plan(P1, PEER, route, node("a", rack="1"), node("b"), WEB, endpoints("web", "b"), options=("--down", "a"))
+    assert [each["reason"] for each in dead["services"][0]["announce"]] == ["node-not-selected"]
+
+
 def test_a_dead_node_is_succeeded_and_the_move_is_told(plan: Plan) -> None:
     world = (P1, advertisement(), node("a"), node("b"), WEB, endpoints("web", "a"))
     found = plan(*world, options=("--down", "a"))

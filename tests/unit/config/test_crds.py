@@ -11,20 +11,32 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from speakerd.config.addresses import Malformed, parse
-from speakerd.config.crds import ADDRESSES, crds
-from speakerd.config.resources import IPAddressPoolSpec, L2AdvertisementSpec
+from speakerd.config.crds import crds
+from speakerd.config.resources import (
+    BFDProfileSpec,
+    BGPAdvertisementSpec,
+    BGPPeerSpec,
+    CommunitySpec,
+    IPAddressPoolSpec,
+    L2AdvertisementSpec,
+)
+from speakerd.config.schemas import ADDRESSES
 from speakerd.kube.objects import L2StatusDetail
 
 KINDS = {
     "IPAddressPool": ("spec", IPAddressPoolSpec),
     "L2Advertisement": ("spec", L2AdvertisementSpec),
+    "BGPPeer": ("spec", BGPPeerSpec),
+    "BGPAdvertisement": ("spec", BGPAdvertisementSpec),
+    "BFDProfile": ("spec", BFDProfileSpec),
+    "Community": ("spec", CommunitySpec),
     "ServiceL2Status": ("status", L2StatusDetail),
 }
 MANIFESTS = {each["spec"]["names"]["kind"]: each for each in yaml.safe_load_all(crds())}
 
 
 def schema(kind: str) -> dict[str, Any]:
-    (version,) = MANIFESTS[kind]["spec"]["versions"]
+    (version,) = (each for each in MANIFESTS[kind]["spec"]["versions"] if each["storage"])
     found: dict[str, Any] = version["schema"]["openAPIV3Schema"]["properties"][KINDS[kind][0]]
     return found
 
@@ -56,7 +68,8 @@ def test_schema_and_structs_hold_the_same_fields_of_the_same_types(kind: str) ->
 def test_names_are_metallb_s(kind: str) -> None:
     spec = MANIFESTS[kind]["spec"]
     assert (spec["group"], spec["scope"], spec["versions"][0]["name"]) == ("metallb.io", "Namespaced", "v1beta1")
-    plural = {"ServiceL2Status": "servicel2statuses"}.get(kind, f"{kind.lower()}s")
+    odd = {"ServiceL2Status": "servicel2statuses", "Community": "communities"}
+    plural = odd.get(kind, f"{kind.lower()}s")
     assert spec["names"]["plural"] == plural
     assert MANIFESTS[kind]["metadata"]["name"] == f"{plural}.metallb.io"
 

@@ -243,10 +243,20 @@ def test_flags_name_the_nearest_key() -> None:
     ]
 
 
-def test_bgp_in_the_file_is_a_warning_as_long_as_it_has_no_effect() -> None:
-    found = loaded("bgpPeers: [{name: tor, myASN: 64512}]")
-    assert found.settings
-    assert [(p.field, p.reason, p.severity) for p in found.problems] == [("bgpPeers", "not-honoured", "warning")]
+def test_entries_of_bgp_are_checked_whole_with_their_place() -> None:
+    text = """bgpPeers:
+- {name: tor, myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.1}
+- {name: other, myASN: 64512, peerASN: 64513, peerAddress: tor.example}
+bgpAdvertisements: [{name: all, communities: [later]}]
+"""
+    found = loaded(text)
+    assert found.settings is None
+    assert [(p.object, p.field, p.reason) for p in found.problems] == [
+        ("a.yaml:3:3", "peerAddress", "malformed-address")
+    ]
+    good = loaded(text.replace("tor.example", "192.0.2.2")).settings
+    assert good
+    assert [each.peer_address for each in good.bgp_peers] == ["192.0.2.1", "192.0.2.2"]
 
 
 def test_a_key_of_one_section_only_has_that_home() -> None:

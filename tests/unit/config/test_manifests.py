@@ -78,8 +78,8 @@ def test_what_the_api_server_would_refuse_is_told(spec: str, field: str, reason:
         ("kind: IPAddressPool\nmetadata: {name: p}", ("IPAddressPool/p", "apiVersion", "missing-key", "error")),
         ("apiVersion: v1", ("m.yaml:1:1", "kind", "missing-key", "error")),
         (
-            "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: b}",
-            ("BGPPeer/b", "", "not-honoured", "warning"),
+            "apiVersion: metallb.io/v1beta1\nkind: BGPPeer\nmetadata: {name: b}",
+            ("BGPPeer/b", "apiVersion", "deprecated", "warning"),
         ),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\ndata:\n  config: |\n    address-pools:\n",

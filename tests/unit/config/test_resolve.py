@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from speakerd.config.resolve import Labels, node_labels, resolve, service_selectors
+from speakerd.config.origin import Labels
+from speakerd.config.resolve import node_labels, resolve, service_selectors
 from speakerd.config.resources import (
     Expression,
     IPAddressPool,

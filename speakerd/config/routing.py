@@ -1,0 +1,177 @@
+"""MetalLB's BGP objects -> one checked Routing; a faulty object never takes the rest down; pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import TypeVar
+
+from msgspec import Struct
+
+from speakerd.config import communities, peers
+from speakerd.config.origin import Labels, Origin, matching, named, selector_problems
+from speakerd.config.resources import BFDProfile, BGPAdvertisement, BGPAdvertisementSpec, BGPPeer, Community
+from speakerd.model import Pool, Problem, Range
+from speakerd.peering import BfdProfile, Peer, Route, Routing
+
+PREFERENCES = range(1 << 32)
+LENGTHS = {4: range(1, 33), 6: range(129)}
+"""Aggregation lengths by family, as MetalLB has them."""
+FIELDS = {4: "aggregationLength", 6: "aggregationLengthV6"}
+
+
+class Given(Struct, frozen=True):
+    """The objects, each with its origin."""
+
+    peers: Sequence[tuple[Origin, BGPPeer]]
+    routes: Sequence[tuple[Origin, BGPAdvertisement]]
+    profiles: Sequence[tuple[Origin, BFDProfile]]
+    communities: Sequence[tuple[Origin, Community]]
+
+
+class Ground(Struct, frozen=True):
+    """What they refer to: pools, their labels and the Nodes' by name; None: no Node is known."""
+
+    pools: Sequence[Pool]
+    pool_labels: Labels
+    node_labels: Labels | None
+
+
+def routing(given: Given, ground: Ground, problems: list[Problem]) -> Routing:
+    """What all of them come to, by name; those with a fault are not in force."""
+    profiles = _sorted(peers.profile(origin, each, problems) for origin, each in given.profiles)
+    known = {each.name for each in profiles}
+    found = _sorted(peers.peer(origin, each, known, ground.node_labels, problems) for origin, each in given.peers)
+    aliases = communities.aliases(given.communities, problems)
+    names = {each.metadata.name for _, each in given.peers}
+    routes = _sorted(_route(origin, each, ground, aliases, names, problems) for origin, each in given.routes)
+    problems += _clashes(routes, ground)
+    problems += _echoes(found, profiles, routes, ground.pools)
+    return Routing(tuple(found), tuple(routes), tuple(profiles), tuple(sorted(aliases.items())))
+
+
+T = TypeVar("T", Peer, Route, BfdProfile)
+
+
+def _sorted(found: Iterable[T | None]) -> list[T]:
+    return sorted(filter(None, found), key=lambda each: each.name)
+
+
+def _route(
+    origin: Origin,
+    each: BGPAdvertisement,
+    ground: Ground,
+    aliases: Mapping[str, str],
+    known_peers: Iterable[str],
+    problems: list[Problem],
+) -> Route | None:
+    """An advertisement; None where it is not in force, or waits for a community to get its value."""
+    spec = each.spec
+    every = not spec.ip_address_pools and not spec.ip_address_pool_selectors
+    chosen = frozenset(spec.ip_address_pools) | matching(spec.ip_address_pool_selectors, ground.pool_labels)
+    faults = [*_spec_problems(origin, spec), *communities.problems_of(origin, spec.communities, aliases)]
+    faults += named(origin, "ipAddressPools", "pool", spec.ip_address_pools, ground.pool_labels)
+    faults += named(origin, "peers", "peer", spec.peers, known_peers)
+    faults += _too_short(origin, spec, [pool for pool in ground.pools if every or pool.name in chosen])
+    problems += faults
+    if any(fault.severity == "error" for fault in faults) or communities.waits(spec.communities, aliases):
+        return None
+    return Route(
+        name=each.metadata.name,
+        pools=None if every else chosen,
+        nodes=matching(spec.node_selectors, ground.node_labels or {}) if spec.node_selectors else None,
+        by_service=bool(spec.service_selectors),
+        aggregation=spec.aggregation_length,
+        aggregation_v6=spec.aggregation_length_v6,
+        local_pref=spec.local_pref,
+        communities=communities.resolved(spec.communities, aliases),
+        peers=tuple(sorted(spec.peers)),
+        origin=origin.name,
+    )
+
+
+def _spec_problems(origin: Origin, spec: BGPAdvertisementSpec) -> Iterator[Problem]:
+    for family, length in ((4, spec.aggregation_length), (6, spec.aggregation_length_v6)):
+        bounds = LENGTHS[family]
+        if length not in bounds:
+            what = f"{length} is not {bounds.start} to {bounds.stop - 1}"
+            yield origin.error(FIELDS[family], "out-of-range", what, f"the usual one is {bounds.stop - 1}")
+    if spec.local_pref not in PREFERENCES:
+        yield origin.error("localPref", "out-of-range", f"{spec.local_pref} is not 0 to 4294967295", "write 100")
+    whole = (spec.aggregation_length, spec.aggregation_length_v6) == (32, 128)
+    if spec.service_selectors and not whole:
+        what = "serviceSelectors choose single addresses, aggregation lengths other than 32 and 128 do not"
+        yield origin.error("serviceSelectors", "contradiction", what, "remove one of them")
+    for field, selectors in (
+        ("ipAddressPoolSelectors", spec.ip_address_pool_selectors),
+        ("nodeSelectors", spec.node_selectors),
+        ("serviceSelectors", spec.service_selectors),
+    ):
+        yield from selector_problems(origin, field, selectors)
+
+
+def _too_short(origin: Origin, spec: BGPAdvertisementSpec, pools: Iterable[Pool]) -> Iterator[Problem]:
+    """A prefix that is wider than the pool's own blocks would draw traffic for addresses that are not ours."""
+    for pool in pools:
+        for family, length in ((4, spec.aggregation_length), (6, spec.aggregation_length_v6)):
+            widest = min((_widest(each) for each in pool.ranges if each.family == family), default=0)
+            if length in LENGTHS[family] and length < widest:
+                what = f"/{length} is wider than pool {pool.name}, whose largest block is a /{widest}"
+                yield origin.error(FIELDS[family], "aggregation-too-short", what, f"write {widest} or more")
+
+
+def _widest(each: Range) -> int:
+    """The prefix length of the largest block in a range: of a split into the fewest, without splitting it."""
+    bits = 32 if each.family == 4 else 128
+    size = each.last - each.first + 1
+    for length in range(bits + 1):
+        block = 1 << bits - length
+        if block <= size and -(-each.first // block) * block + block - 1 <= each.last:
+            return length
+    return bits
+
+
+# -- what concerns two of them
+
+
+def _clashes(routes: Iterable[Route], ground: Ground) -> Iterator[Problem]:
+    """Two that give one prefix different preferences, to one peer, from one node; without Nodes there is none."""
+    if not ground.node_labels:
+        return
+    for one, other in combinations((each for each in routes if not each.by_service), 2):
+        pools = [pool for pool in ground.pools if one.covers(pool.name) and other.covers(pool.name)]
+        if (
+            clash(one, other)
+            and meet(one, other, ground.node_labels)
+            and any(same_lengths(one, other, p) for p in pools)
+        ):
+            what = f"localPref {one.local_pref} contradicts {other.local_pref} of BGPAdvertisement {other.name}"
+            yield Problem(one.origin, "spec.localPref", "conflicting-advertisements", what, "let the two agree")
+
+
+def clash(one: Route, other: Route) -> bool:
+    """Whether they give different preferences and have a peer in common."""
+    return one.local_pref != other.local_pref and not (
+        one.peers and other.peers and set(one.peers).isdisjoint(other.peers)
+    )
+
+
+def meet(one: Route, other: Route, nodes: Iterable[str]) -> bool:
+    """Whether a node is in both."""
+    return any(one.selects(node) and other.selects(node) for node in nodes)
+
+
+def same_lengths(one: Route, other: Route, pool: Pool) -> bool:
+    """Whether they announce some address of a pool with the same prefix."""
+    return any(one.length(family) == other.length(family) for family in {each.family for each in pool.ranges})
+
+
+def _echoes(
+    found: Iterable[Peer], profiles: Iterable[BfdProfile], routes: Iterable[Route], pools: Iterable[Pool]
+) -> Iterator[Problem]:
+    """BFD's echo works for IPv4 alone (RFC 5881 section 4): no peer that uses it may be told of IPv6 addresses."""
+    echoing = {each.name for each in profiles if each.echo_mode}
+    six = [pool.name for pool in pools if any(each.family == 6 for each in pool.ranges)]
+    told = [route for route in routes if any(map(route.covers, six))]
+    for each in found:
+        if each.bfd in echoing and any(not route.peers or each.name in route.peers for route in told):
+            what = f"BFDProfile {each.bfd} has echoMode, and the peer is told of IPv6 addresses"
+            yield Problem(each.origin, "spec.bfdProfile", "echo-mode-ipv6", what, "use a profile without echoMode")
