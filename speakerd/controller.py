@@ -135,8 +135,7 @@ class Controller:
         cluster = self._cluster
         stores = cluster.stores(drained=self._drained, blind=self._blind, hints=self._hints)
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
-        if self._snapshots.asks_for_namespaces:
-            cluster.want_namespaces()
+        cluster.want(namespaces=self._snapshots.asks_for_namespaces, legacy=self._snapshots.asks_for_legacy)
         if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.knows_keys:
             recorded = me.name in self._snapshot.members
             told = (tuple(each.id for each in stores.keys), stores.drained, self._observed.told_strangers)

@@ -8,7 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from speakerd import settings as settings_
-from speakerd.config import file, selectors
+from speakerd.config import file, legacy, selectors
+from speakerd.config.legacy import Legacy
 from speakerd.config.origin import Labels
 from speakerd.config.resolve import allocations, node_labels, resolve, service_selectors
 from speakerd.config.resources import LabelSelector, Resources, ServiceAllocation
@@ -47,7 +48,7 @@ class Stores(Struct, frozen=True):
     `settled`: every kind was listed at least once. `row_version`: the largest resourceVersion a watch has reached.
     `keys`: of the members' messages, newest first; `drained`: this node is to answer for nothing; `blind`: as in
     Wanted. `hints`: who owned a VIP before this process started, by packed address. `namespaces`: None where they are
-    not known; `namespaces_settled`: they are, or never will be.
+    not known; `namespaces_settled`: they are, or never will be. `legacy`: MetalLB's ConfigMap, if there is one.
     """
 
     services: Mapping[str, objects.Service]
@@ -69,6 +70,8 @@ class Stores(Struct, frozen=True):
     routes: Mapping[str, objects.BGPAdvertisement] = {}
     bfd_profiles: Mapping[str, objects.BFDProfile] = {}
     communities: Mapping[str, objects.Community] = {}
+    legacy: Mapping[str, objects.ConfigMap] = {}
+    legacy_settled: bool = False
 
     @property
     def resources(self) -> Resources:
@@ -105,8 +108,12 @@ class Memo:
         self.records: Mapping[str, Member] = {}
         self.members: Mapping[str, Member] = {}
         self.strangers: Mapping[IP, str] = {}
-        self.file = file.resources(self.settings)
+        self.own = file.resources(self.settings)
+        self.file = self.own
         self.resources = Resources()
+        self.legacy = Legacy()
+        self.legacy_of: objects.ConfigMap | None = None
+        self.listed = False
         self.wanted: frozenset[str] | None = None
         self.labels = View(self.asked_labels)
         self.namespaces = View[objects.Namespace, dict[str, str]](lambda found: found.metadata.labels)
@@ -127,6 +134,22 @@ class Memo:
         if (chosen, allocated) != (self.chosen, self.allocations):
             self.chosen, self.allocations = chosen, allocated
             self.services.convert_again()
+
+    @property
+    def asks_for_legacy(self) -> bool:
+        """Whether MetalLB's ConfigMap would count: neither cluster nor settings file have a resource."""
+        return self.listed and not (self.resources or self.own)
+
+    def take_legacy(self, found: objects.ConfigMap | None) -> None:
+        """Note what MetalLB's ConfigMap says, None where there is none, or it does not count."""
+        if found is self.legacy_of:
+            return
+        self.legacy_of, self.config = found, None
+        self.legacy = Legacy()
+        if found:
+            self.legacy = legacy.read(found)
+        self.file = self.legacy.resources if found else self.own
+        self.take_selectors()
 
     @property
     def asks_for_namespaces(self) -> bool:
@@ -175,7 +198,9 @@ def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Mem
         memo.take_namespaces(stores.namespaces)
     snapshot = Snapshot(
         me=settings.node.name,
-        settled=stores.settled and (stores.namespaces_settled or not memo.asks_for_namespaces),
+        settled=stores.settled
+        and (stores.namespaces_settled or not memo.asks_for_namespaces)
+        and (stores.legacy_settled or not memo.asks_for_legacy),
         services=memo.services.turn(stores.services),
         endpoints=_endpoints(stores, memo),
         nodes=memo.nodes.turn(stores.nodes),
@@ -238,15 +263,17 @@ def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:
 
 def _config(stores: Stores, memo: Memo) -> Config:
     """The configuration, resolved again when a resource has changed, or a label of a Node that a selector asks for."""
-    resources = stores.resources
+    resources, memo.listed = stores.resources, stores.settled
     if resources != memo.resources:
         memo.resources = resources
         memo.take_selectors()
         memo.config = None
+    memo.take_legacy(next(iter(stores.legacy.values()), None) if memo.asks_for_legacy else None)
     labels = memo.labels.turn(stores.nodes) if memo.wanted is not None else None
     if memo.config is None or labels is not memo.resolved_for:
         memo.resolved_for = labels
-        memo.config = resolve(memo.resources, memo.file, labels)
+        found = resolve(memo.resources, memo.file, labels)
+        memo.config = replace(found, problems=(*memo.legacy.problems, *found.problems))
     return memo.config
 
 

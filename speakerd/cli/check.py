@@ -10,13 +10,15 @@ from msgspec import Struct
 
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, inputs
 from speakerd.cli.terminal import Colour, coloured, paint, table
-from speakerd.config import document, file
+from speakerd.config import document, file, legacy
 from speakerd.config.addresses import cidrs, shown
 from speakerd.config.example import example
+from speakerd.config.legacy import Legacy
 from speakerd.config.load import Loaded, load
 from speakerd.config.origin import Labels
 from speakerd.config.resolve import resolve
 from speakerd.config.resources import Resources
+from speakerd.config.sides import NOTHING
 from speakerd.config.sources import Sources
 from speakerd.model import Config, Pool, Problem, Range
 from speakerd.peering import BfdProfile
@@ -101,17 +103,21 @@ def run(args: argparse.Namespace) -> int:
 
 def checked_host(sources: Sources) -> tuple[Verdict, Config]:
     """The settings the agent of this host would read."""
-    return _judged(load(sources), Resources())
+    return _judged(load(sources), NOTHING)
 
 
 def checked_files(names: Iterable[str]) -> tuple[Verdict, Config]:
     """Settings (later over earlier, as drop-ins) and objects together."""
     given = inputs.read(names)
-    return _judged(given.loaded, given.resources, given.node_labels)
+    old = legacy.read(given.config_map) if given.config_map else Legacy()
+    loaded = Loaded(given.loaded.settings, (*given.loaded.problems, *old.problems))
+    return _judged(loaded, given.resources, given.node_labels, old.resources)
 
 
-def _judged(loaded: Loaded, objects: Resources, nodes: Labels | None = None) -> tuple[Verdict, Config]:
-    own = file.resources(loaded.settings) if loaded.settings else Resources()
+def _judged(
+    loaded: Loaded, objects: Resources, nodes: Labels | None = None, old: Resources = NOTHING
+) -> tuple[Verdict, Config]:
+    own = old or (file.resources(loaded.settings) if loaded.settings else NOTHING)
     config = resolve(objects, own, nodes)
     problems = (*loaded.problems, *config.problems)
     pools = [_pool(each, config) for each in config.pools]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from speakerd.config import document, manifests
+from speakerd.config import document, file, legacy, manifests
 from speakerd.config.document import Node
 from speakerd.config.load import Loaded, settled
-from speakerd.config.resources import Resources
+from speakerd.config.resources import ConfigMap, Metadata, Resources
 from speakerd.model import Problem
 from speakerd.settings import Settings
 
@@ -22,10 +22,14 @@ ELSEWHERE = "localhost"
 
 
 class Inputs(Struct, frozen=True):
-    """What files hold together. `objects`: those that are no configuration (Services, Nodes, ...), as JSON has them."""
+    """What files hold together. `objects`: those that are no configuration (Services, Nodes, ...), as JSON has them.
+
+    `config_map`: MetalLB's, where it counts: there is no resource.
+    """
 
     loaded: Loaded
     resources: Resources
+    config_map: ConfigMap | None = None
     objects: tuple[dict[str, object], ...] = ()
 
     @property
@@ -41,7 +45,7 @@ class Inputs(Struct, frozen=True):
         return found or None
 
 
-def read(names: Iterable[str], settings: Settings | None = None) -> Inputs:
+def read(names: Iterable[str]) -> Inputs:
     """The files `names`, - is standard input; later settings over earlier, as drop-ins."""
     trees: list[Node] = []
     problems: list[Problem] = []
@@ -51,9 +55,27 @@ def read(names: Iterable[str], settings: Settings | None = None) -> Inputs:
         problems += parsed.problems
     objects = [each for each in trees if manifests.is_object(each)]
     loaded = settled([each for each in trees if not manifests.is_object(each)], (), ELSEWHERE)
-    found = manifests.read(objects, (loaded.settings or settings or Settings()).kubernetes.namespace)
+    used = loaded.settings or Settings()
+    found = manifests.read(objects, used.kubernetes.namespace)
     every = (*problems, *loaded.problems, *found.problems)
-    return Inputs(Loaded(loaded.settings, every), found.resources, found.others)
+    given = _config_map(found.others, used)
+    if given and (found.resources or file.resources(used)):
+        where, what = legacy.place(given), "MetalLB's ConfigMap counts only where there is no resource"
+        every = (*every, Problem(where, "", "not-honoured", what, "remove it, or the resources", "warning"))
+        given = None
+    return Inputs(Loaded(loaded.settings, every), found.resources, given, found.others)
+
+
+def _config_map(objects: Iterable[dict[str, object]], settings: Settings) -> ConfigMap | None:
+    """MetalLB's ConfigMap, if it is among the objects."""
+    name, namespace = settings.kubernetes.config_map, settings.kubernetes.namespace
+    for each in objects:
+        metadata, data = each.get("metadata"), each.get("data")
+        if each.get("kind") != "ConfigMap" or not isinstance(metadata, dict) or not isinstance(data, dict):
+            continue
+        if (metadata.get("namespace", namespace), metadata.get("name")) == (namespace, name):
+            return ConfigMap(Metadata(name, namespace), {str(key): str(text) for key, text in data.items()})
+    return None
 
 
 def _parsed(name: str) -> document.Parsed:

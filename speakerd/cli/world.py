@@ -46,6 +46,8 @@ def world(inputs: Inputs) -> World:
         ledger={},
         namespaces=namespaces,
         namespaces_settled=True,
+        legacy={"config": inputs.config_map} if inputs.config_map else {},
+        legacy_settled=True,
     )
     return World(stores, tuple(problems))
 

@@ -131,9 +131,6 @@ def _kind_problems(tree: document.Mapping, kind: str) -> Iterable[Problem]:
         yield Problem(where, "apiVersion", "unknown-kind", what, f"write apiVersion: {GROUP}/{versions(kind)[0]}")
     elif group == GROUP:
         yield from _metallb_problems(where, kind, version)
-    elif kind == "ConfigMap" and "address-pools:" in _text(tree, "data", "config"):
-        what = "this version does not read MetalLB's legacy ConfigMap: it has no effect"
-        yield Problem(where, "data.config", "not-honoured", what, "write IPAddressPool and L2Advertisement", "warning")
 
 
 def _metallb_problems(where: str, kind: str, version: str) -> Iterable[Problem]:

@@ -36,6 +36,7 @@ HERE = (
     Right("coordination.k8s.io", ("leases",), ("get", *LOOK, "create", "update", "patch", "delete")),
     Right("", ("secrets",), LOOK, ("memberlist",)),
     Right("", ("secrets",), ("create",)),
+    Right("", ("configmaps",), LOOK, ("config",)),
     Right("metallb.io", ("ipaddresspools", "l2advertisements"), LOOK),
     Right("metallb.io", ("servicel2statuses",), ("list", "create", "delete")),
     Right("metallb.io", ("servicel2statuses/status",), ("patch",)),

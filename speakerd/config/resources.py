@@ -184,6 +184,13 @@ class Community(Struct, frozen=True):
     spec: CommunitySpec = CommunitySpec()
 
 
+class ConfigMap(Struct, frozen=True):
+    """core/v1 ConfigMap: MetalLB's, of the time before it had resources."""
+
+    metadata: Metadata
+    data: dict[str, str] = {}
+
+
 class Resources(Struct, frozen=True):
     """What one side, the cluster or the settings file, says the cluster should be.
 
@@ -197,3 +204,6 @@ class Resources(Struct, frozen=True):
     routes: tuple[BGPAdvertisement, ...] = ()
     bfd_profiles: tuple[BFDProfile, ...] = ()
     communities: tuple[Community, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any((self.pools, self.advertisements, self.peers, self.routes, self.bfd_profiles, self.communities))

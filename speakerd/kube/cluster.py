@@ -56,6 +56,7 @@ class Cluster:
         self.pools = Reflector(objects.pools(namespace), random.random)
         self.advertisements = Reflector(objects.advertisements(namespace), random.random)
         self.namespaces = Reflector(objects.NAMESPACES, random.random)
+        self.legacy = Reflector(objects.config_map(namespace, settings.kubernetes.config_map), random.random)
         self.secret = Reflector(objects.secret(namespace, meshkeys.SECRET), random.random)
         self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
         self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
@@ -70,15 +71,16 @@ class Cluster:
         self._failing: dict[str, str] = {}
         self._down_since: float | None = None
         self._elect = asyncio.Event()
-        self._namespaces_wanted = asyncio.Event()
+        self._namespaces_wanted, self._legacy_wanted = asyncio.Event(), asyncio.Event()
         self._from_file = bool(settings.membership.secret_file)
         self._keys = meshkeys.MeshKeys(self._key_file(settings.membership.secret_file), known)
         self._secret_seen = asyncio.Event()
 
     @property
     def reflectors(self) -> tuple[Reflector[Any], ...]:
-        """Every kind watched, but the allocator's Lease; Namespaces once a pool is for some of them by label."""
-        return (*self._always, self.namespaces) if self._namespaces_wanted.is_set() else self._always
+        """Every kind watched, but the allocator's Lease; some only once they are wanted."""
+        wanted = ((self._namespaces_wanted, self.namespaces), (self._legacy_wanted, self.legacy))
+        return (*self._always, *(each for asked, each in wanted if asked.is_set()))
 
     @property
     def _always(self) -> tuple[Reflector[Any], ...]:
@@ -90,14 +92,17 @@ class Cluster:
         recorded = self.recorder is not None and self.recorder.hints is not None
         return self.knows_keys and recorded and all(each.synced for each in self._always)
 
-    def want_namespaces(self) -> None:
-        """Have Namespaces watched from now on."""
-        self._namespaces_wanted.set()
+    def want(self, *, namespaces: bool, legacy: bool) -> None:
+        """Have Namespaces, and MetalLB's ConfigMap, watched from now on."""
+        if namespaces:
+            self._namespaces_wanted.set()
+        if legacy:
+            self._legacy_wanted.set()
 
     @property
     def namespaces_settled(self) -> bool:
         """Whether Namespaces are known, or may not be read: then no more is to be waited for."""
-        return self.namespaces.synced or self.namespaces.error.startswith(FORBIDDEN)
+        return _settled(self.namespaces)
 
     @property
     def knows_keys(self) -> bool:
@@ -139,6 +144,8 @@ class Cluster:
             hints=self.hints if hints is None else hints,
             namespaces=self.namespaces.value if self.namespaces.synced else None,
             namespaces_settled=self.namespaces_settled,
+            legacy=self.legacy.value,
+            legacy_settled=_settled(self.legacy),
         )
 
     def blind(self, now: float) -> int:
@@ -197,7 +204,8 @@ class Cluster:
             async with asyncio.TaskGroup() as group:
                 for each in self._always:
                     self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
-                self._start(group, self._watch_namespaces(client), "watch-Namespace")
+                self._start(group, self._watch(self.namespaces, self._namespaces_wanted, client), "watch-Namespace")
+                self._start(group, self._watch(self.legacy, self._legacy_wanted, client), "watch-ConfigMap")
                 if not self._from_file:
                     self._start(group, reflector.run(self.secret, client, self._secret_changed), "watch-secret")
                     self._start(group, self._keep_key(writer), "mesh-key")
@@ -210,9 +218,9 @@ class Cluster:
         finally:
             client.close()
 
-    async def _watch_namespaces(self, client: Client) -> None:
-        await self._namespaces_wanted.wait()
-        await reflector.run(self.namespaces, client, self._changed)
+    async def _watch(self, each: Reflector[Any], wanted: asyncio.Event, client: Client) -> None:
+        await wanted.wait()
+        await reflector.run(each, client, self._changed)
 
     async def resign(self) -> None:
         """Give the allocator's Lease up, so that the next one need not wait for it to run out."""
@@ -356,3 +364,8 @@ class Cluster:
             else:
                 self._failing.pop("member record", None)
                 log.info("member.recorded", node=self.record[1].name)
+
+
+def _settled(each: Reflector[Any]) -> bool:
+    """Whether a kind is known, or may not be read: then no more is to be waited for."""
+    return each.synced or each.error.startswith(FORBIDDEN)

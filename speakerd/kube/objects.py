@@ -16,6 +16,7 @@ from speakerd.config.resources import (
     BGPAdvertisement,
     BGPPeer,
     Community,
+    ConfigMap,
     IPAddressPool,
     L2Advertisement,
     Metadata,
@@ -26,6 +27,7 @@ __all__ = [
     "BGPAdvertisement",
     "BGPPeer",
     "Community",
+    "ConfigMap",
     "IPAddressPool",
     "L2Advertisement",
     "Metadata",
@@ -171,13 +173,6 @@ class Secret(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Secret({self.metadata.namespace}/{self.metadata.name})"
-
-
-class ConfigMap(Struct, frozen=True):
-    """core/v1 ConfigMap."""
-
-    metadata: Metadata
-    data: dict[str, str] = {}
 
 
 class InterfaceInfo(Struct, frozen=True):
@@ -333,6 +328,12 @@ def secret(namespace: str, name: str) -> Kind[Secret]:
     """One Secret."""
     path = f"/api/v1/namespaces/{quote(namespace)}/secrets"
     return Kind("Secret", path, Secret, fields=f"metadata.name={name}", optional=True)
+
+
+def config_map(namespace: str, name: str) -> Kind[ConfigMap]:
+    """One ConfigMap."""
+    path = f"/api/v1/namespaces/{quote(namespace)}/configmaps"
+    return Kind("ConfigMap", path, ConfigMap, fields=f"metadata.name={name}", optional=True)
 
 
 def pools(namespace: str) -> Kind[IPAddressPool]:

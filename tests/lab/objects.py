@@ -17,6 +17,7 @@ GROUPS: Mapping[str, tuple[str, str, bool]] = {
     "Service": ("api/v1", "services", True),
     "Node": ("api/v1", "nodes", False),
     "Namespace": ("api/v1", "namespaces", False),
+    "ConfigMap": ("api/v1", "configmaps", True),
     "Secret": ("api/v1", "secrets", True),
     "Event": ("api/v1", "events", True),
     "EndpointSlice": ("apis/discovery.k8s.io/v1", "endpointslices", True),

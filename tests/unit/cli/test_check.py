@@ -177,6 +177,33 @@ spec: {{communities: [no-export]}}
     assert [(each["layer2"], each["bgp"]) for each in found["pools"]] == [(False, True)]
 
 
+CONFIG_MAP = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: config, namespace: metallb-system}
+data:
+  config: |
+    address-pools:
+    - {name: lan, protocol: layer2, addresses: [10.1.0.0/24]}
+    - {name: routed, protocol: bgp, addresses: [10.2.0.0/24]}
+"""
+
+
+def test_the_legacy_config_map_counts_where_there_is_no_resource(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = write("old.yaml", CONFIG_MAP)
+    _, found = verdict(capsys, old)
+    assert [(each["name"], each["layer2"], each["bgp"]) for each in found["pools"]] == [
+        ("lan", True, False),
+        ("routed", False, True),
+    ]
+    _, found = verdict(capsys, old, write("new.yaml", f"{POOL}spec: {{addresses: [10.0.0.0/24]}}\n{L2}"))
+    assert [each["name"] for each in found["pools"]] == ["p2"]
+    assert [(each["object"], each["reason"]) for each in found["problems"]] == [
+        ("ConfigMap/metallb-system/config", "not-honoured")
+    ]
+
+
 def test_people_see_a_table(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     spec = "addresses: [10.0.0.1-10.0.0.9, 10.1.0.0/24, 10.2.0.0/24, 10.3.0.0/24, 10.4.0.0/24], autoAssign: false"
     assert main(["check", "-f", write("a.yaml", f"{POOL}spec: {{{spec}}}\n{L2}")]) == 0

@@ -82,10 +82,6 @@ def test_what_the_api_server_would_refuse_is_told(spec: str, field: str, reason:
             ("BGPPeer/b", "apiVersion", "deprecated", "warning"),
         ),
         (
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: config}\ndata:\n  config: |\n    address-pools:\n",
-            ("ConfigMap/config", "data.config", "not-honoured", "warning"),
-        ),
-        (
             HEAD.replace("metallb-system", "default"),
             ("IPAddressPool/default/p", "metadata.namespace", "other-namespace", "warning"),
         ),

@@ -90,12 +90,20 @@ def test_a_secret_is_created_only_where_one_has_been_missing_for_long() -> None:
 def test_namespaces_are_watched_only_where_a_pool_asks_for_their_labels() -> None:
     here = cluster()
     assert here.namespaces not in here.reflectors
-    here.want_namespaces()
+    here.want(namespaces=True, legacy=False)
     assert here.namespaces in here.reflectors
     before = here.namespaces_settled
     here.namespaces.page(Response(403, b'{"reason":"Forbidden","message":"namespaces is forbidden"}'))
     assert (before, here.namespaces_settled) == (False, True), "they will never be known"
     assert (here.blind(0.0), here.blind(60.0)) == (0, 0), "all else is watched"
+
+
+def test_the_legacy_config_map_is_watched_only_where_there_is_no_resource() -> None:
+    here = cluster()
+    assert here.legacy not in here.reflectors
+    here.want(namespaces=False, legacy=True)
+    assert here.legacy in here.reflectors
+    assert here.legacy.kind.fields == "metadata.name=config"
 
 
 def test_of_namespaces_nothing_but_the_metadata_is_asked_for() -> None:
