@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from speakerd import settings as settings_
 from speakerd.config import file, legacy, selectors
+from speakerd.config.lastgood import Good, settled
 from speakerd.config.legacy import Legacy
 from speakerd.config.origin import Labels
-from speakerd.config.resolve import allocations, node_labels, resolve, service_selectors
+from speakerd.config.resolve import allocations, node_labels, service_selectors
 from speakerd.config.resources import LabelSelector, Resources, ServiceAllocation
 from speakerd.decision import Snapshot
 from speakerd.difference import Draft, View, put_or_drop
@@ -114,6 +115,7 @@ class Memo:
         self.legacy = Legacy()
         self.legacy_of: objects.ConfigMap | None = None
         self.listed = False
+        self.good: Good = {}
         self.wanted: frozenset[str] | None = None
         self.labels = View(self.asked_labels)
         self.namespaces = View[objects.Namespace, dict[str, str]](lambda found: found.metadata.labels)
@@ -272,7 +274,7 @@ def _config(stores: Stores, memo: Memo) -> Config:
     labels = memo.labels.turn(stores.nodes) if memo.wanted is not None else None
     if memo.config is None or labels is not memo.resolved_for:
         memo.resolved_for = labels
-        found = resolve(memo.resources, memo.file, labels)
+        found, memo.good = settled(memo.resources, memo.file, labels, memo.good)
         memo.config = replace(found, problems=(*memo.legacy.problems, *found.problems))
     return memo.config
 

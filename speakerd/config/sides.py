@@ -36,7 +36,7 @@ def every(
 ) -> list[tuple[Origin, Kind]]:
     """The cluster's objects, oldest first, then the file's, each with its origin; a name counts once."""
     by_age = sorted(cluster, key=lambda each: (each.metadata.creation_timestamp, each.metadata.name))
-    found = {each.metadata.name: (Origin(_identity(kind, each), "spec."), each) for each in by_age}
+    found = {each.metadata.name: (Origin(identity(kind, each), "spec."), each) for each in by_age}
     for each in file:
         name = each.metadata.name
         origin = Origin(places.get(f"{kind}/{name}", "settings"))
@@ -48,5 +48,6 @@ def every(
     return list(found.values())
 
 
-def _identity(kind: str, each: Kind) -> str:
+def identity(kind: str, each: Kind) -> str:
+    """What problems call an object of the cluster."""
     return "/".join(filter(None, (kind, each.metadata.namespace, each.metadata.name)))
