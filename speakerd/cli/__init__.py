@@ -16,6 +16,7 @@ VERBS = {
     "plan": "what a cluster of the objects given comes to: addresses, owners, and who takes over from a node",
     "crds": "print the CustomResourceDefinitions for kubectl apply",
     "rbac": "print the agent's service account and its rights for kubectl apply",
+    "migrate": "print what a MetalLB installation was told, as resources or settings",
     "version": "print the version",
 }
 

@@ -45,25 +45,36 @@ class Inputs(Struct, frozen=True):
         return found or None
 
 
-def read(names: Iterable[str]) -> Inputs:
-    """The files `names`, - is standard input; later settings over earlier, as drop-ins."""
+def read(names: Iterable[str], host: Settings | None = None) -> Inputs:
+    """The files `names`, - is standard input; later settings over earlier, as drop-ins.
+
+    `host`: settings that say where MetalLB's objects are, in place of those given.
+    """
+    return _told_apart(map(parsed, names), host)
+
+
+def of(texts: Iterable[tuple[str, bytes]], host: Settings) -> Inputs:
+    """The same of texts that are at hand, each with the name of its source."""
+    return _told_apart((document.parse(data, source, NODES) for source, data in texts), host)
+
+
+def _told_apart(every: Iterable[document.Parsed], host: Settings | None) -> Inputs:
     trees: list[Node] = []
     problems: list[Problem] = []
-    for name in names:
-        parsed = _parsed(name)
-        trees += parsed.documents
-        problems += parsed.problems
+    for found in every:
+        trees += found.documents
+        problems += found.problems
     objects = [each for each in trees if manifests.is_object(each)]
     loaded = settled([each for each in trees if not manifests.is_object(each)], (), ELSEWHERE)
-    used = loaded.settings or Settings()
-    found = manifests.read(objects, used.kubernetes.namespace)
-    every = (*problems, *loaded.problems, *found.problems)
-    given = _config_map(found.others, used)
-    if given and (found.resources or file.resources(used)):
+    used = host or loaded.settings or Settings()
+    read = manifests.read(objects, used.kubernetes.namespace)
+    told = (*problems, *loaded.problems, *read.problems)
+    given = _config_map(read.others, used)
+    if given and (read.resources or file.resources(used)):
         where, what = legacy.place(given), "MetalLB's ConfigMap counts only where there is no resource"
-        every = (*every, Problem(where, "", "not-honoured", what, "remove it, or the resources", "warning"))
+        told = (*told, Problem(where, "", "not-honoured", what, "remove it, or the resources", "warning"))
         given = None
-    return Inputs(Loaded(loaded.settings, every), found.resources, given, found.others)
+    return Inputs(Loaded(loaded.settings, told), read.resources, given, read.others)
 
 
 def _config_map(objects: Iterable[dict[str, object]], settings: Settings) -> ConfigMap | None:
@@ -78,7 +89,8 @@ def _config_map(objects: Iterable[dict[str, object]], settings: Settings) -> Con
     return None
 
 
-def _parsed(name: str) -> document.Parsed:
+def parsed(name: str) -> document.Parsed:
+    """The documents of one file."""
     where = "standard input" if name == "-" else name
     try:
         if name == "-":

@@ -1,7 +1,7 @@
 """Kubernetes objects as tests write them, and where the API keeps each kind."""
 
 import os
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, Literal
@@ -57,13 +57,13 @@ def meta(name: str, namespace: str = "", **more: object) -> Object:
 
 
 def mesh_secret() -> Object:
-    """The key of the members' messages, as MetalLB's controller makes it: without it speakerd waits some seconds."""
+    """The key of the members' messages, as `openssl rand -base64 128` makes it, in several lines."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": meta("memberlist", METALLB),
         "type": "Opaque",
-        "data": {"secretkey": b64encode(os.urandom(128)).decode()},
+        "data": {"secretkey": b64encode(encodebytes(os.urandom(128))).decode()},
     }
 
 
