@@ -73,7 +73,6 @@ class Controller:
         self._cluster = Cluster(settings, settings.node.name, self._changed.set, keys)
         self._drain_note = Path(settings.paths.state) / "drained"
         self._drained = self._drain_note.exists()
-        self._blind = 0
         self._diary = Diary(Path(settings.paths.state))
         self._sight = SightReader(ends.into)
         self._observed = self._sight.observed()
@@ -133,7 +132,7 @@ class Controller:
 
     def _gather(self) -> None:
         cluster = self._cluster
-        stores = cluster.stores(drained=self._drained, blind=self._blind, hints=self._hints)
+        stores = cluster.stores(drained=self._drained, hints=self._hints)
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
         cluster.want(namespaces=self._snapshots.asks_for_namespaces, legacy=self._snapshots.asks_for_legacy)
         if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.knows_keys:
@@ -186,8 +185,7 @@ class Controller:
             self._say("beat")
             if self._sources.stamp() != self._stamp:
                 self._reload()
-            if (blind := self._cluster.blind(time.monotonic())) != self._blind:
-                self._blind = blind
+            if self._cluster.look_out(time.monotonic()):
                 self._changed.set()
             await asyncio.sleep(BEAT)
             if not tidied:

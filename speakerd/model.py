@@ -233,13 +233,17 @@ class Problem(Struct, frozen=True, rename="camel"):
 
 
 class Config(Struct, frozen=True):
-    """What the cluster wants, from its resources and the settings file together; checked."""
+    """What the cluster wants, from its resources and the settings file together; checked.
+
+    `pools_gone`: that there is no pool is no accident.
+    """
 
     pools: tuple[Pool, ...] = ()
     advertisements: tuple[Advertisement, ...] = ()
     problems: tuple[Problem, ...] = ()
     digest: str = ""
     routing: Routing = Routing()
+    pools_gone: bool = False
 
 
 class Interface(Struct, frozen=True):

@@ -50,6 +50,7 @@ class Stores(Struct, frozen=True):
     `keys`: of the members' messages, newest first; `drained`: this node is to answer for nothing; `blind`: as in
     Wanted. `hints`: who owned a VIP before this process started, by packed address. `namespaces`: None where they are
     not known; `namespaces_settled`: they are, or never will be. `legacy`: MetalLB's ConfigMap, if there is one.
+    `pools_gone`: there were pools, and all were deleted on purpose.
     """
 
     services: Mapping[str, objects.Service]
@@ -73,6 +74,7 @@ class Stores(Struct, frozen=True):
     communities: Mapping[str, objects.Community] = {}
     legacy: Mapping[str, objects.ConfigMap] = {}
     legacy_settled: bool = False
+    pools_gone: bool = False
 
     @property
     def resources(self) -> Resources:
@@ -276,6 +278,8 @@ def _config(stores: Stores, memo: Memo) -> Config:
         memo.resolved_for = labels
         found, memo.good = settled(memo.resources, memo.file, labels, memo.good)
         memo.config = replace(found, problems=(*memo.legacy.problems, *found.problems))
+    if memo.config.pools_gone != stores.pools_gone:
+        memo.config = replace(memo.config, pools_gone=stores.pools_gone)
     return memo.config
 
 

@@ -43,15 +43,19 @@ class Refusal(Exception):
 
 
 class Grounds(Struct, frozen=True):
-    """The pools a Service is judged by. `faulty`: a pool may lack addresses because of a fault in the configuration."""
+    """The pools a Service is judged by. `faulty`: a pool may lack addresses because of a fault in the configuration.
+
+    `gone`: that there is no pool is no accident.
+    """
 
     space: Space
     faulty: bool = False
+    gone: bool = False
 
 
 def grounds(config: Config) -> Grounds:
     """The pools of `config`."""
-    return Grounds(Space(config.pools), any(each.severity == "error" for each in config.problems))
+    return Grounds(Space(config.pools), any(each.severity == "error" for each in config.problems), config.pools_gone)
 
 
 def standing(service: Service, grounds: Grounds, *, lost: bool = False) -> Standing:
@@ -80,8 +84,8 @@ def _refused(refusal: Refusal, keeps: Assignment) -> Assignment:
 
 
 def _kept_without_pools(service: Service, grounds: Grounds) -> Assignment:
-    """No pool known takes nothing from anybody: pools vanish by accident, with their CRD say."""
-    if service.ips:
+    """That no pool is known takes nothing from anybody, unless it is no accident: they vanish with their CRD, say."""
+    if service.ips and not grounds.gone:
         return Assignment(service.ips, service.pool)
     if grounds.faulty:
         return Assignment(reason=Reason.CONFIGURATION_INVALID, message="no pool is valid")

@@ -48,6 +48,7 @@ def world(inputs: Inputs) -> World:
         namespaces_settled=True,
         legacy={"config": inputs.config_map} if inputs.config_map else {},
         legacy_settled=True,
+        pools_gone=True,
     )
     return World(stores, tuple(problems))
 

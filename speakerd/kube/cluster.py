@@ -33,6 +33,8 @@ AGAIN = 5.0
 FORBIDDEN = "403"
 BLIND = 10.0
 """Seconds without a watch from which on members may tell this node what they see."""
+GONE, GONE_WITH_KIND = 10.0, 600.0
+"""Seconds until all pools are gone for good: where they were deleted, and where their CRD was, with them."""
 RECORD_AGAIN = 5.0
 """Seconds until a member record or the Secret that could not be written, or is not seen, is written again."""
 SECRET, KEY_FILE = f"Secret {meshkeys.SECRET}", "membership.secretFile"
@@ -70,6 +72,8 @@ class Cluster:
         self._record_changed = asyncio.Event()
         self._failing: dict[str, str] = {}
         self._down_since: float | None = None
+        self._empty_since: float | None = None
+        self._blind, self._gone, self._had_pools = 0, False, False
         self._elect = asyncio.Event()
         self._namespaces_wanted, self._legacy_wanted = asyncio.Event(), asyncio.Event()
         self._from_file = bool(settings.membership.secret_file)
@@ -126,8 +130,9 @@ class Cluster:
         """The largest resourceVersion that any watch has reached: by it rows of candidates are dated."""
         return max((int(each.version) for each in self.reflectors if each.version.isdigit()), default=0)
 
-    def stores(self, *, drained: bool, blind: int, hints: Mapping[bytes, Record] | None) -> Stores:
+    def stores(self, *, drained: bool, hints: Mapping[bytes, Record] | None) -> Stores:
         """All that is known now. `hints`: who owned the VIPs, where an earlier process told it."""
+        self._had_pools |= bool(self.pools.value)
         return Stores(
             services=self.services.value,
             slices=self.slices.value,
@@ -140,19 +145,34 @@ class Cluster:
             row_version=self.row_version,
             keys=self.keys,
             drained=drained,
-            blind=blind,
+            blind=self._blind,
             hints=self.hints if hints is None else hints,
             namespaces=self.namespaces.value if self.namespaces.synced else None,
             namespaces_settled=self.namespaces_settled,
             legacy=self.legacy.value,
             legacy_settled=_settled(self.legacy),
+            pools_gone=self._gone,
         )
 
-    def blind(self, now: float) -> int:
-        """What the watches had reached, once one of them has been down for BLIND seconds; 0 before, and while all work.
+    def look_out(self, now: float) -> bool:
+        """Note what only time brings; whether anything is another. To be asked every few seconds."""
+        before = self._blind, self._gone
+        self._blind, self._gone = self._is_blind(now), self._are_gone(now)
+        return before != (self._blind, self._gone)
 
-        To be asked every few seconds.
+    def _are_gone(self, now: float) -> bool:
+        """Whether all pools that there were are gone for good, and not with their CRD, by accident.
+
+        While a CRD is deleted its objects go first.
         """
+        if self.pools.value or not self._had_pools:
+            self._empty_since = None
+            return False
+        self._empty_since = now if self._empty_since is None else self._empty_since
+        return now - self._empty_since >= (GONE_WITH_KIND if self.pools.absent else GONE)
+
+    def _is_blind(self, now: float) -> int:
+        """What the watches had reached, once one of them has been down for BLIND seconds; 0 while all work."""
         if not any(each.error for each in self._always):
             self._down_since = None
             return 0

@@ -183,6 +183,14 @@ def test_all_pools_gone_takes_nothing_from_anybody() -> None:
     assert found["b2"].reason is Reason.NO_POOL
 
 
+def test_all_pools_deleted_on_purpose_releases_their_addresses() -> None:
+    held, config = service("a1", ["10.9.0.0"], pool="was"), Config((pool("was", "10.9.0.0/30"),))
+    found, book = assign({held.key: held}, config, {}, Book())
+    assert found[held.key].ips == ips("10.9.0.0")
+    found, _ = assign({held.key: held}, Config(pools_gone=True), {}, book)
+    assert (found[held.key].ips, found[held.key].reason) == ((), Reason.NO_POOL)
+
+
 def test_a_pool_missing_by_a_fault_takes_nothing_from_its_holders() -> None:
     fault = Problem("IPAddressPool/metallb-system/q", "spec.addresses[0]", "malformed-address", "")
     holder = service("a1", ["10.9.0.0"], pool="q")

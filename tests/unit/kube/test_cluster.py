@@ -95,7 +95,38 @@ def test_namespaces_are_watched_only_where_a_pool_asks_for_their_labels() -> Non
     before = here.namespaces_settled
     here.namespaces.page(Response(403, b'{"reason":"Forbidden","message":"namespaces is forbidden"}'))
     assert (before, here.namespaces_settled) == (False, True), "they will never be known"
-    assert (here.blind(0.0), here.blind(60.0)) == (0, 0), "all else is watched"
+    assert not here.look_out(0.0)
+    assert not here.look_out(60.0), "all else is watched"
+
+
+def pools_gone(here: Cluster, now: float) -> bool:
+    here.look_out(now)
+    return here.stores(drained=False, hints=None).pools_gone
+
+
+POOLS = b'{"metadata":{"resourceVersion":"5"},"items":[{"metadata":{"name":"p","namespace":"metallb-system"}}]}'
+NONE = b'{"metadata":{"resourceVersion":"6"},"items":[]}'
+NO_KIND = Response(404, b'{"reason":"NotFound"}')
+
+
+def test_that_there_is_no_pool_is_an_accident_where_none_was_ever_seen() -> None:
+    here = cluster()
+    here.pools.page(Response(200, NONE))
+    assert not any(pools_gone(here, now) for now in (0.0, 1000.0))
+
+
+def test_pools_that_were_deleted_are_gone_for_good_soon_and_with_their_crd_after_ten_minutes() -> None:
+    for answer, after in ((Response(200, NONE), 10.0), (NO_KIND, 600.0)):
+        here = cluster()
+        here.pools.page(Response(200, POOLS))
+        assert not pools_gone(here, 0.0)
+        here.pools.page(Response(200, NONE))
+        assert not pools_gone(here, 100.0), "it may be the CRD that goes"
+        here.pools.page(answer)
+        assert not pools_gone(here, 100.0 + after - 1)
+        assert pools_gone(here, 100.0 + after)
+        here.pools.page(Response(200, POOLS))
+        assert not pools_gone(here, 2000.0)
 
 
 def test_the_legacy_config_map_is_watched_only_where_there_is_no_resource() -> None:
