@@ -38,6 +38,7 @@ HERE = (
     Right("", ("secrets",), ("create",)),
     Right("", ("configmaps",), LOOK, ("config",)),
     Right("metallb.io", ("ipaddresspools", "l2advertisements"), LOOK),
+    Right("metallb.io", ("ipaddresspools/status",), ("patch",)),
     Right("metallb.io", ("servicel2statuses",), ("list", "create", "delete")),
     Right("metallb.io", ("servicel2statuses/status",), ("patch",)),
 )

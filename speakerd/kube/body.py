@@ -33,6 +33,7 @@ VIP, MEMBER = "vip", "member"
 KEY_ID = re.compile(r"[0-9a-f]{8}")
 LONGEST_NAME = 253
 """Of an object (RFC 1123 subdomain); node names may be as long by themselves."""
+MERGE_PATCH = "application/merge-patch+json"
 MESSAGE_BYTES = 1000
 """The API refuses an Event whose message is over 1,024 bytes."""
 
@@ -162,6 +163,11 @@ def status_patch(service: Service, assignment: Assignment) -> bytes:
             "status": {"loadBalancer": {"ingress": ingress}},
         }
     )
+
+
+def pool_status(namespace: str, name: str) -> str:
+    """The status subresource of an IPAddressPool."""
+    return f"/apis/metallb.io/v1beta1/namespaces/{quote(namespace)}/ipaddresspools/{quote(name)}/status"
 
 
 def events(namespace: str) -> str:

@@ -19,6 +19,7 @@ from speakerd.exchange import Key, Member
 from speakerd.kube import body, lease, meshkeys, objects, reflector
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
+from speakerd.kube.poolstatus import PoolStatus
 from speakerd.kube.recorder import Recorder
 from speakerd.kube.reflector import Reflector
 from speakerd.kube.writer import WriteError, Writer
@@ -67,6 +68,7 @@ class Cluster:
         self.problem: CredentialsProblem | None = None
         self.writer: Writer | None = None
         self.recorder: Recorder | None = None
+        self.pool_status: PoolStatus | None = None
         self.record: tuple[Node, Member] | None = None
         self._recorded_at = 0.0
         self._record_changed = asyncio.Event()
@@ -219,6 +221,7 @@ class Cluster:
         client = await self._client()
         self.client = client
         self.writer = writer = Writer(client, self._namespace, self.election.me, lambda: self.allocating, self._changed)
+        self.pool_status = PoolStatus(client, self._namespace, lambda: self.allocating)
         self.recorder = recorder = Recorder(client, self._namespace, self.election.me, self._changed)
         try:
             async with asyncio.TaskGroup() as group:
@@ -235,6 +238,7 @@ class Cluster:
                 self._start(group, self._keep_record(writer), "member-record")
                 self._start(group, writer.run(), "writer")
                 self._start(group, recorder.run(), "recorder")
+                self._start(group, self.pool_status.run(), "pool-status")
         finally:
             client.close()
 

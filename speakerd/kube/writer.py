@@ -30,8 +30,7 @@ EVENTS_WAITING = 1000
 RETRY = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds until a failed write is tried again."""
 PAGE = 500
-MERGE_PATCH = "application/merge-patch+json"
-
+MERGE_PATCH = body.MERGE_PATCH
 OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
 
 Job = Callable[[], Awaitable[None]]

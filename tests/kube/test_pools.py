@@ -106,3 +106,21 @@ def test_a_pool_that_no_longer_assigns_by_itself_keeps_its_holders(cluster: Clus
     assert given(cluster, "later")[0].startswith(OPEN)
     assert given(cluster, "holder") == [address]
     cluster.delete("IPAddressPool", "own", METALLB)
+
+
+def numbers(cluster: Cluster, name: str) -> dict[str, int]:
+    """IPAddressPool.status."""
+    found: dict[str, int] = (cluster.get("IPAddressPool", name, METALLB) or {}).get("status", {})
+    return found
+
+
+def test_the_status_of_a_pool_says_how_many_addresses_are_left(cluster: Cluster, lan: Lan) -> None:
+    cluster.create(objects.pool("told", f"{OURS}0/30", "fd99::11:0/126"))
+    none = {"assignedIPv4": 0, "assignedIPv6": 0, "availableIPv4": 4, "availableIPv6": 4}
+    eventually(lambda: numbers(cluster, "told") == none, "a new pool is told of")
+    publish(cluster, "one", lan.nodes, pool="told")
+    given(cluster, "one")
+    eventually(lambda: numbers(cluster, "told") == none | {"assignedIPv4": 1, "availableIPv4": 3}, "one is given")
+    cluster.delete("Service", "one")
+    eventually(lambda: numbers(cluster, "told") == none, "and free again")
+    cluster.delete("IPAddressPool", "told", METALLB)
