@@ -146,9 +146,7 @@ class Controller:
             self._wanted.apply(self._plan.wanted)
         except LinkFull as fault:
             log.warning("link.full", what=str(fault))
-        if self._cluster.writer and self._cluster.pool_status:
-            self._cluster.writer.apply(self._plan)
-            self._cluster.pool_status.apply(self._plan.assignments, seen.config)
+        self._cluster.apply(self._plan, seen)
         self._record()
 
     def _record(self) -> None:

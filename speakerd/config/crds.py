@@ -25,7 +25,7 @@ from speakerd.config.schemas import (
 
 def crds() -> str:
     """The manifests, for kubectl apply."""
-    every = (_pools(), _advertisements(), *bgp_crds(), _l2_statuses())
+    every = (_pools(), _advertisements(), *bgp_crds(), _l2_statuses(), _states())
     return yaml.safe_dump_all(every, sort_keys=False, width=160, explicit_start=True)
 
 
@@ -135,3 +135,33 @@ def _l2_statuses() -> Schema:
         {"name": "Service Namespace", "type": "string", "jsonPath": ".status.serviceNamespace"},
     ]
     return crd("ServiceL2Status", {"spec": {"type": "object"}, "status": status}, (), columns)
+
+
+def _states() -> Schema:
+    condition = table(
+        "A verdict.",
+        {
+            "type": {"type": "string", "maxLength": 316},
+            "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+            "reason": {"type": "string", "minLength": 1, "maxLength": 1024},
+            "message": {"type": "string", "maxLength": 32768},
+            "lastTransitionTime": {"type": "string", "format": "date-time"},
+            "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
+        },
+        required=("type", "status", "reason", "message", "lastTransitionTime"),
+    )
+    conditions = several("By what is judged.", condition)
+    status = table(
+        "Whether what is configured holds, as one component sees it.",
+        {
+            "result": {"type": "string", "enum": ["Valid", "Invalid", "Unknown"]},
+            "errorSummary": {"description": "What is wrong, a line each.", "type": "string"},
+            "conditions": {**conditions, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        },
+    )
+    columns: list[Schema] = [
+        {"name": "Result", "type": "string", "jsonPath": ".status.result"},
+        {"name": "Error Summary", "type": "string", "jsonPath": ".status.errorSummary"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+    return crd("ConfigurationState", {"spec": {"type": "object"}, "status": status}, (), columns)

@@ -39,6 +39,8 @@ HERE = (
     Right("", ("configmaps",), LOOK, ("config",)),
     Right("metallb.io", ("ipaddresspools", "l2advertisements"), LOOK),
     Right("metallb.io", ("ipaddresspools/status",), ("patch",)),
+    Right("metallb.io", ("configurationstates",), ("get", "create")),
+    Right("metallb.io", ("configurationstates/status",), ("patch",)),
     Right("metallb.io", ("servicel2statuses",), ("list", "create", "delete")),
     Right("metallb.io", ("servicel2statuses/status",), ("patch",)),
 )

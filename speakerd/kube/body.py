@@ -170,6 +170,24 @@ def pool_status(namespace: str, name: str) -> str:
     return f"/apis/metallb.io/v1beta1/namespaces/{quote(namespace)}/ipaddresspools/{quote(name)}/status"
 
 
+def configuration_states(namespace: str) -> str:
+    """MetalLB's ConfigurationStates."""
+    return f"/apis/metallb.io/v1beta1/namespaces/{quote(namespace)}/configurationstates"
+
+
+def configuration_state(namespace: str, name: str, component: str, node: Node) -> bytes:
+    """A ConfigurationState without its status; that of a speaker goes with its Node."""
+    metadata: dict[str, object] = {"name": name, "namespace": namespace}
+    labels = {"metallb.io/component-type": component}
+    if component == "speaker":
+        labels["metallb.io/node-name"] = node.name[:63]
+        if node.uid:
+            owner = {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}
+            metadata["ownerReferences"] = [owner]
+    kind = {"apiVersion": "metallb.io/v1beta1", "kind": "ConfigurationState"}
+    return encode(kind | {"metadata": metadata | {"labels": labels}})
+
+
 def events(namespace: str) -> str:
     """The Events of `namespace`."""
     return f"/api/v1/namespaces/{quote(namespace)}/events"

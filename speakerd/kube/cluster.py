@@ -15,13 +15,16 @@ from typing import Any
 
 import structlog
 
+from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Key, Member
 from speakerd.kube import body, lease, meshkeys, objects, reflector
 from speakerd.kube.client import Client, Unreachable
+from speakerd.kube.configstate import ConfigStates
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
 from speakerd.kube.poolstatus import PoolStatus
 from speakerd.kube.recorder import Recorder
 from speakerd.kube.reflector import Reflector
+from speakerd.kube.weather import Weather
 from speakerd.kube.writer import WriteError, Writer
 from speakerd.model import Node, Record
 from speakerd.settings import Settings
@@ -32,10 +35,6 @@ log = structlog.get_logger()
 AGAIN = 5.0
 """Seconds until credentials are looked for again."""
 FORBIDDEN = "403"
-BLIND = 10.0
-"""Seconds without a watch from which on members may tell this node what they see."""
-GONE, GONE_WITH_KIND = 10.0, 600.0
-"""Seconds until all pools are gone for good: where they were deleted, and where their CRD was, with them."""
 RECORD_AGAIN = 5.0
 """Seconds until a member record or the Secret that could not be written, or is not seen, is written again."""
 SECRET, KEY_FILE = f"Secret {meshkeys.SECRET}", "membership.secretFile"
@@ -69,13 +68,12 @@ class Cluster:
         self.writer: Writer | None = None
         self.recorder: Recorder | None = None
         self.pool_status: PoolStatus | None = None
+        self.states: ConfigStates | None = None
         self.record: tuple[Node, Member] | None = None
         self._recorded_at = 0.0
         self._record_changed = asyncio.Event()
         self._failing: dict[str, str] = {}
-        self._down_since: float | None = None
-        self._empty_since: float | None = None
-        self._blind, self._gone, self._had_pools = 0, False, False
+        self.weather = Weather()
         self._elect = asyncio.Event()
         self._namespaces_wanted, self._legacy_wanted = asyncio.Event(), asyncio.Event()
         self._from_file = bool(settings.membership.secret_file)
@@ -134,7 +132,7 @@ class Cluster:
 
     def stores(self, *, drained: bool, hints: Mapping[bytes, Record] | None) -> Stores:
         """All that is known now. `hints`: who owned the VIPs, where an earlier process told it."""
-        self._had_pools |= bool(self.pools.value)
+        self.weather.had_pools |= bool(self.pools.value)
         return Stores(
             services=self.services.value,
             slices=self.slices.value,
@@ -147,40 +145,26 @@ class Cluster:
             row_version=self.row_version,
             keys=self.keys,
             drained=drained,
-            blind=self._blind,
+            blind=self.weather.blind,
             hints=self.hints if hints is None else hints,
             namespaces=self.namespaces.value if self.namespaces.synced else None,
             namespaces_settled=self.namespaces_settled,
             legacy=self.legacy.value,
             legacy_settled=_settled(self.legacy),
-            pools_gone=self._gone,
+            pools_gone=self.weather.pools_gone,
         )
 
     def look_out(self, now: float) -> bool:
         """Note what only time brings; whether anything is another. To be asked every few seconds."""
-        before = self._blind, self._gone
-        self._blind, self._gone = self._is_blind(now), self._are_gone(now)
-        return before != (self._blind, self._gone)
+        version = self.row_version if any(each.error for each in self._always) else None
+        return self.weather.look(now, version, pools=bool(self.pools.value), kind=not self.pools.absent)
 
-    def _are_gone(self, now: float) -> bool:
-        """Whether all pools that there were are gone for good, and not with their CRD, by accident.
-
-        While a CRD is deleted its objects go first.
-        """
-        if self.pools.value or not self._had_pools:
-            self._empty_since = None
-            return False
-        self._empty_since = now if self._empty_since is None else self._empty_since
-        return now - self._empty_since >= (GONE_WITH_KIND if self.pools.absent else GONE)
-
-    def _is_blind(self, now: float) -> int:
-        """What the watches had reached, once one of them has been down for BLIND seconds; 0 while all work."""
-        if not any(each.error for each in self._always):
-            self._down_since = None
-            return 0
-        if self._down_since is None:
-            self._down_since = now
-        return self.row_version if now - self._down_since >= BLIND else 0
+    def apply(self, plan: Plan, seen: Snapshot) -> None:
+        """Hand a plan to those who write."""
+        if self.writer and self.pool_status and self.states:
+            self.writer.apply(plan)
+            self.pool_status.apply(plan.assignments, seen.config)
+            self.states.apply(seen.config, seen.nodes.get(seen.me, Node(seen.me)))
 
     @property
     def allocating(self) -> bool:
@@ -222,6 +206,7 @@ class Cluster:
         self.client = client
         self.writer = writer = Writer(client, self._namespace, self.election.me, lambda: self.allocating, self._changed)
         self.pool_status = PoolStatus(client, self._namespace, lambda: self.allocating)
+        self.states = ConfigStates(client, self._namespace, self.election.me, lambda: self.allocating)
         self.recorder = recorder = Recorder(client, self._namespace, self.election.me, self._changed)
         try:
             async with asyncio.TaskGroup() as group:
@@ -239,6 +224,7 @@ class Cluster:
                 self._start(group, writer.run(), "writer")
                 self._start(group, recorder.run(), "recorder")
                 self._start(group, self.pool_status.run(), "pool-status")
+                self._start(group, self.states.run(), "configuration-state")
         finally:
             client.close()
 

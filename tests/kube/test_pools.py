@@ -1,5 +1,7 @@
 """Pools that are for some Services alone, on a real control plane."""
 
+from typing import Any
+
 import pytest
 
 from tests.lab import objects
@@ -124,3 +126,26 @@ def test_the_status_of_a_pool_says_how_many_addresses_are_left(cluster: Cluster,
     cluster.delete("Service", "one")
     eventually(lambda: numbers(cluster, "told") == none, "and free again")
     cluster.delete("IPAddressPool", "told", METALLB)
+
+
+def verdicts(cluster: Cluster) -> dict[str, str]:
+    """ConfigurationState.status.result by name."""
+    return {each["metadata"]["name"]: each.get("status", {}).get("result", "") for each in states(cluster)}
+
+
+def states(cluster: Cluster) -> list[dict[str, Any]]:
+    return cluster.every("ConfigurationState", METALLB)
+
+
+def test_whether_the_configuration_holds_is_told_by_every_node_and_by_the_allocator(cluster: Cluster, lan: Lan) -> None:
+    names = {"controller", *(f"speaker-{node.name}" for node in lan.nodes)}
+    eventually(lambda: verdicts(cluster) == dict.fromkeys(names, "Valid"), "all find it valid")
+    cluster.create(objects.pool("wrong", "10.99.20.9-10.99.20.1"))
+    eventually(lambda: verdicts(cluster) == dict.fromkeys(names, "Invalid"), "all find it invalid")
+    for each in states(cluster):
+        assert "IPAddressPool/metallb-system/wrong" in each["status"]["errorSummary"]
+        assert [(one["status"], one["reason"]) for one in each["status"]["conditions"]] == [
+            ("False", "ConfigurationError")
+        ]
+    cluster.delete("IPAddressPool", "wrong", METALLB)
+    eventually(lambda: verdicts(cluster) == dict.fromkeys(names, "Valid"), "and valid again")

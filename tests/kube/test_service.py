@@ -142,10 +142,17 @@ def test_who_answers_stands_in_lease_and_status(cluster: Cluster, lan: Lan) -> N
 def test_while_nothing_changes_nothing_is_written_but_the_allocators_lease(cluster: Cluster, lan: Lan) -> None:
     publish(cluster, "calm", lan.nodes)
     (address,) = given(cluster, "calm")
-    eventually(partial(said, cluster, "calm", "nodeAssigned"), "the last write is made")
+    eventually(partial(said, cluster, "calm", "nodeAssigned"), "who answers is written")
+    eventually(lambda: assigned(cluster, "lan") == 1, "the last write is made")
     nodes = {node.name for node in lan.nodes}
     before = len(cluster.writes())
     throughout(lambda: answers(lan.onlooker, address), "the VIP is answered", 12)
     since = [each for each in cluster.writes()[before:] if each.user in nodes]
     assert {each.name for each in since} == {"speakerd-allocator"}
     assert len(since) <= 3
+
+
+def assigned(cluster: Cluster, pool: str) -> int:
+    """IPv4 addresses of a pool that its status says are given out."""
+    found = cluster.get("IPAddressPool", pool, objects.METALLB) or {}
+    return int(found.get("status", {}).get("assignedIPv4", -1))

@@ -28,6 +28,7 @@ GROUPS: Mapping[str, tuple[str, str, bool]] = {
     "BGPAdvertisement": ("apis/metallb.io/v1beta1", "bgpadvertisements", True),
     "BFDProfile": ("apis/metallb.io/v1beta1", "bfdprofiles", True),
     "Community": ("apis/metallb.io/v1beta1", "communities", True),
+    "ConfigurationState": ("apis/metallb.io/v1beta1", "configurationstates", True),
     "ServiceL2Status": ("apis/metallb.io/v1beta1", "servicel2statuses", True),
     "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "ServiceAccount": ("api/v1", "serviceaccounts", True),

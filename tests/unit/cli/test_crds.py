@@ -18,4 +18,5 @@ def test_the_manifests_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
         "BFDProfile",
         "Community",
         "ServiceL2Status",
+        "ConfigurationState",
     ]
