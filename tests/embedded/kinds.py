@@ -57,7 +57,10 @@ BUILTIN = (
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),
     CRDS,
 )
-METALLB = ("IPAddressPool", "L2Advertisement", "BGPAdvertisement", "Community", "BFDProfile", "ServiceL2Status")
+METALLB = (
+    *("IPAddressPool", "L2Advertisement", "BGPAdvertisement", "Community", "BFDProfile"),
+    *("ServiceL2Status", "ConfigurationState"),
+)
 
 
 def crd(kind: str, version: str = "v1beta1") -> Object:

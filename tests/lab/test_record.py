@@ -43,8 +43,9 @@ def recorded(cluster: Cluster, name: str, address: str, node: str) -> bool:
 
 
 def writes(cluster: Cluster) -> list[Write]:
-    """All that was written, but for the allocator's Lease."""
-    return [each for each in cluster.writes() if each.name != "speakerd-allocator"]
+    """All that was written, but for the allocator's Lease, and what it tells of pools."""
+    every = (each for each in cluster.writes() if each.name != "speakerd-allocator")
+    return [each for each in every if not each.resource.startswith(("ipaddresspools", "configurationstates"))]
 
 
 def steady(cluster: Cluster) -> Callable[[], bool]:
