@@ -1,7 +1,6 @@
 """`speakerd migrate`: what a MetalLB installation was told, as resources or settings of ours."""
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Mapping
@@ -125,54 +124,17 @@ def _text(option: object) -> str:
 
 def _of_cluster(settings: Settings) -> list[dict[str, Any]]:
     """What MetalLB has there. Raises Ended."""
-    from speakerd.kube import copying  # noqa: PLC0415  files need no client
+    from speakerd.cli.cluster import asked  # noqa: PLC0415  files need no client
+    from speakerd.kube import copying  # noqa: PLC0415
 
-    async def read() -> list[dict[str, Any]]:
-        client = _client(settings)
-        try:
-            return await copying.read(client, settings.kubernetes.namespace)
-        finally:
-            client.close()
-
-    found: list[dict[str, Any]] = _asked(read())
-    return found
+    return asked(settings, lambda client: copying.read(client, settings.kubernetes.namespace))
 
 
 def _apply(objects: list[dict[str, Any]], settings: Settings) -> int:
-    from speakerd.kube import copying  # noqa: PLC0415  files need no client
+    from speakerd.cli.cluster import asked  # noqa: PLC0415  files need no client
+    from speakerd.kube import copying  # noqa: PLC0415
 
-    async def create() -> int:
-        client = _client(settings)
-        try:
-            outcomes = await copying.create(client, objects)
-        finally:
-            client.close()
-        for each in outcomes:
-            print(f"{each.what}: {each.word}")
-        return FINE if all(each.word in ("created", "there already") for each in outcomes) else NOT_VALID
-
-    return int(_asked(create()))
-
-
-def _client(settings: Settings) -> Any:  # noqa: ANN401  imported late
-    from speakerd.kube import credentials  # noqa: PLC0415  files need no client
-    from speakerd.kube.client import Client  # noqa: PLC0415
-
-    return Client(credentials.find(settings.kubernetes.kubeconfig, Path(settings.paths.state), os.environ))
-
-
-def _asked(work: Any) -> Any:  # noqa: ANN401  a coroutine of either kind
-    """What the cluster answers. Raises Ended, once the error is said."""
-    from speakerd.kube.client import Unreachable  # noqa: PLC0415  files need no client
-    from speakerd.kube.copying import Refused  # noqa: PLC0415
-    from speakerd.kube.credentials import CredentialsProblem  # noqa: PLC0415
-
-    try:
-        return asyncio.run(work)
-    except CredentialsProblem as fault:
-        fail(fault.where, fault.what, fault.remedy)
-    except Unreachable as fault:
-        fail("cluster", f"cannot be reached: {fault}", "check the API server and kubernetes.kubeconfig")
-    except Refused as fault:
-        fail("cluster", str(fault), "use a kubeconfig that may read and create MetalLB's resources")
-    raise Ended(NOT_VALID)
+    outcomes = asked(settings, lambda client: copying.create(client, objects))
+    for each in outcomes:
+        print(f"{each.what}: {each.word}")
+    return FINE if all(each.word in ("created", "there already") for each in outcomes) else NOT_VALID

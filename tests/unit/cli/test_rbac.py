@@ -31,3 +31,18 @@ def test_no_right_is_for_everything(capsys: pytest.CaptureFixture[str], kind: st
     rules = printed(capsys)[kind]["rules"]
     assert "*" not in str(rules)
     assert "escalate" not in str(rules)
+
+
+def test_a_kubeconfig_is_made_for_names_that_a_host_can_have(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rbac", "--kubeconfig", "Worker_1"]) == 2
+    assert "'Worker_1' is no name of a host" in capsys.readouterr().err
+
+
+def test_without_a_cluster_to_ask_no_kubeconfig_is_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPEAKERD_KUBERNETES_KUBECONFIG", "/none/at/all")
+    assert main(["rbac", "--kubeconfig", "worker-1"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "/none/at/all" in told.err
