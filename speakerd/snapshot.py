@@ -8,9 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from speakerd import settings as settings_
-from speakerd.config import file, legacy, selectors
+from speakerd.config import file, selectors
 from speakerd.config.lastgood import Good, settled
-from speakerd.config.legacy import Legacy
 from speakerd.config.origin import Labels
 from speakerd.config.resolve import allocations, node_labels, service_selectors
 from speakerd.config.resources import LabelSelector, Resources, ServiceAllocation
@@ -24,6 +23,7 @@ from speakerd.model import (
     Endpoints,
     FamilyPolicy,
     Node,
+    Problem,
     Reason,
     Record,
     Request,
@@ -114,8 +114,8 @@ class Memo:
         self.own = file.resources(self.settings)
         self.file = self.own
         self.resources = Resources()
-        self.legacy = Legacy()
         self.legacy_of: objects.ConfigMap | None = None
+        self.legacy_problems: tuple[Problem, ...] = ()
         self.listed = False
         self.good: Good = {}
         self.wanted: frozenset[str] | None = None
@@ -149,10 +149,12 @@ class Memo:
         if found is self.legacy_of:
             return
         self.legacy_of, self.config = found, None
-        self.legacy = Legacy()
+        self.file, self.legacy_problems = self.own, ()
         if found:
-            self.legacy = legacy.read(found)
-        self.file = self.legacy.resources if found else self.own
+            from speakerd.config import legacy  # noqa: PLC0415  reads YAML, which most clusters do without
+
+            old = legacy.read(found)
+            self.file, self.legacy_problems = old.resources, old.problems
         self.take_selectors()
 
     @property
@@ -277,7 +279,7 @@ def _config(stores: Stores, memo: Memo) -> Config:
     if memo.config is None or labels is not memo.resolved_for:
         memo.resolved_for = labels
         found, memo.good = settled(memo.resources, memo.file, labels, memo.good)
-        memo.config = replace(found, problems=(*memo.legacy.problems, *found.problems))
+        memo.config = replace(found, problems=(*memo.legacy_problems, *found.problems))
     if memo.config.pools_gone != stores.pools_gone:
         memo.config = replace(memo.config, pools_gone=stores.pools_gone)
     return memo.config

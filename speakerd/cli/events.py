@@ -9,6 +9,7 @@ import msgspec
 from speakerd import events
 from speakerd.cli import FINE, WRONG_USAGE, asking, fail
 from speakerd.cli.terminal import Colour, coloured, paint
+from speakerd.config.durations import duration
 from speakerd.control import Request
 from speakerd.events import Event, Told
 
@@ -55,8 +56,6 @@ def run(args: argparse.Namespace) -> int:
 def _since(text: str, now: float) -> str | None:
     """The stamp of `text`: so long before `now` (seconds of the wall clock), or a time itself; None for neither."""
     from datetime import UTC, datetime  # noqa: PLC0415  only for who asks so
-
-    from speakerd.config.reader import duration  # noqa: PLC0415  reads YAML, too
 
     ago = duration(text)
     try:

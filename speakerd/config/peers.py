@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterator
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
+from speakerd.config.durations import duration
 from speakerd.config.origin import Labels, Origin, matching, selector_problems
-from speakerd.config.reader import duration
 from speakerd.config.resources import BFDProfile, BGPPeer, BGPPeerSpec
 from speakerd.config.words import nearest
 from speakerd.model import Problem

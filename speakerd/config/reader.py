@@ -7,22 +7,10 @@ from typing import Final, TypeVar, cast
 from msgspec import UNSET, UnsetType, inspect
 
 from speakerd.config.document import Mapping, Node, Place, Scalar, Sequence
+from speakerd.config.durations import duration
 from speakerd.config.words import nearest
 from speakerd.model import Problem
 
-SECONDS = {
-    "us": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "sec": 1.0,
-    "m": 60.0,
-    "min": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-}
-"""Units of time: those of Kubernetes, and those of systemd.time(7) that mean the same."""
-DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)")
-BARE = re.compile(r"\d+(?:\.\d+)?")
 WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d{0,17})")
 TRUE = frozenset(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"))
 FALSE = frozenset(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"))
@@ -38,16 +26,6 @@ def dotted(path: Path) -> str:
     """`a.b[0].c`, as Kubernetes writes the path of a field."""
     words = [f"[{each}]" if isinstance(each, int) else f".{each}" for each in path]
     return "".join(words).removeprefix(".")
-
-
-def duration(text: str) -> float | None:
-    """Seconds in `1m30s`, `5 min`, `12ms`; a bare number is seconds, as in systemd's units; None: unreadable."""
-    if BARE.fullmatch(text):
-        return float(text)
-    total, rest = 0.0, text
-    while rest and (found := DURATION.match(rest)) and found[2] in SECONDS:
-        total, rest = total + float(found[1]) * SECONDS[found[2]], rest[found.end() :]
-    return total if text.strip() and not rest.strip() else None
 
 
 class Reader:

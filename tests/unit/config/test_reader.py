@@ -2,7 +2,8 @@
 
 import pytest
 
-from speakerd.config.reader import dotted, duration
+from speakerd.config.durations import duration
+from speakerd.config.reader import dotted
 from speakerd.config.words import nearest
 
 
