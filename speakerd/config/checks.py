@@ -6,8 +6,8 @@ from ipaddress import IPv4Address, ip_address
 
 from speakerd.config import addresses, file
 from speakerd.config.document import Place
-from speakerd.config.routing import Ground, routing
-from speakerd.config.sides import NOTHING, given
+from speakerd.config.routing import routing
+from speakerd.config.sides import NOTHING, Ground, given
 from speakerd.config.words import INTERFACE
 from speakerd.model import Problem
 from speakerd.settings import Settings

@@ -24,11 +24,10 @@ from speakerd.config.resources import (
     Resources,
     ServiceAllocation,
 )
-from speakerd.config.routing import Ground, routing
-from speakerd.config.sides import NOTHING, every, given
+from speakerd.config.sides import NOTHING, Given, Ground, every, given
 from speakerd.config.words import INTERFACE
 from speakerd.model import Advertisement, Config, Pool, Problem, Range
-from speakerd.peering import Route
+from speakerd.peering import Route, Routing
 
 WEIGHTS = range(1, 101)
 """Of a preference, as MetalLB's schema has it."""
@@ -45,8 +44,7 @@ def resolve(cluster: Resources, file: Resources = NOTHING, nodes: Labels | None 
     taken = Taken()
     good_pools = [_pool(origin, each, taken, problems) for origin, each in pools]
     labels = {each.metadata.name: each.metadata.labels for _, each in pools}
-    ground = Ground(good_pools, labels, nodes)
-    routes = routing(given(cluster, file, problems), ground, problems)
+    routes = _routing(given(cluster, file, problems), Ground(good_pools, labels, nodes), problems)
     good_advertisements = [_advertisement(origin, each, labels, nodes, problems) for origin, each in advertisements]
     problems += _unadvertised(pools, [*good_advertisements, *routes.routes])
     by_name = tuple(sorted(good_pools, key=lambda p: p.name))
@@ -55,6 +53,15 @@ def resolve(cluster: Resources, file: Resources = NOTHING, nodes: Labels | None 
     allocated = allocations(cluster, file)
     written = digest(by_name, allocated, announced, specs, [*_routing_lines(cluster, file)])
     return Config(by_name, announced, tuple(problems), written, routes)
+
+
+def _routing(objects: Given, ground: Ground, problems: list[Problem]) -> Routing:
+    """What there is to say by BGP."""
+    if not any((objects.peers, objects.routes, objects.profiles, objects.communities)):
+        return Routing()
+    from speakerd.config.routing import routing  # noqa: PLC0415  most clusters have no BGP
+
+    return routing(objects, ground, problems)
 
 
 def node_labels(*sides: Resources) -> frozenset[str] | None:

@@ -1,14 +1,13 @@
 """MetalLB's BGP objects -> one checked Routing; a faulty object never takes the rest down; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import TypeVar
 
-from msgspec import Struct
-
 from speakerd.config import communities, peers
-from speakerd.config.origin import Labels, Origin, matching, named, selector_problems
-from speakerd.config.resources import BFDProfile, BGPAdvertisement, BGPAdvertisementSpec, BGPPeer, Community
+from speakerd.config.origin import Origin, matching, named, selector_problems
+from speakerd.config.resources import BGPAdvertisement, BGPAdvertisementSpec
+from speakerd.config.sides import Given, Ground
 from speakerd.model import Pool, Problem, Range
 from speakerd.peering import BfdProfile, Peer, Route, Routing
 
@@ -16,23 +15,6 @@ PREFERENCES = range(1 << 32)
 LENGTHS = {4: range(1, 33), 6: range(129)}
 """Aggregation lengths by family, as MetalLB has them."""
 FIELDS = {4: "aggregationLength", 6: "aggregationLengthV6"}
-
-
-class Given(Struct, frozen=True):
-    """The objects, each with its origin."""
-
-    peers: Sequence[tuple[Origin, BGPPeer]]
-    routes: Sequence[tuple[Origin, BGPAdvertisement]]
-    profiles: Sequence[tuple[Origin, BFDProfile]]
-    communities: Sequence[tuple[Origin, Community]]
-
-
-class Ground(Struct, frozen=True):
-    """What they refer to: pools, their labels and the Nodes' by name; None: no Node is known."""
-
-    pools: Sequence[Pool]
-    pool_labels: Labels
-    node_labels: Labels | None
 
 
 def routing(given: Given, ground: Ground, problems: list[Problem]) -> Routing:

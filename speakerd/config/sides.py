@@ -1,9 +1,11 @@
 """The cluster's objects and the settings file's as one set, each with its origin; pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from speakerd.config.origin import Origin
+from msgspec import Struct
+
+from speakerd.config.origin import Labels, Origin
 from speakerd.config.resources import (
     BFDProfile,
     BGPAdvertisement,
@@ -13,11 +15,27 @@ from speakerd.config.resources import (
     L2Advertisement,
     Resources,
 )
-from speakerd.config.routing import Given
-from speakerd.model import Problem
+from speakerd.model import Pool, Problem
 
 NOTHING = Resources()
 Kind = TypeVar("Kind", IPAddressPool, L2Advertisement, BGPPeer, BGPAdvertisement, BFDProfile, Community)
+
+
+class Given(Struct, frozen=True):
+    """The BGP objects, each with its origin."""
+
+    peers: Sequence[tuple[Origin, BGPPeer]]
+    routes: Sequence[tuple[Origin, BGPAdvertisement]]
+    profiles: Sequence[tuple[Origin, BFDProfile]]
+    communities: Sequence[tuple[Origin, Community]]
+
+
+class Ground(Struct, frozen=True):
+    """What they refer to: pools, their labels and the Nodes' by name; None: no Node is known."""
+
+    pools: Sequence[Pool]
+    pool_labels: Labels
+    node_labels: Labels | None
 
 
 def given(cluster: Resources, file: Resources, problems: list[Problem]) -> Given:
