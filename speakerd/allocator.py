@@ -51,6 +51,7 @@ class Book:
         self._choices: dict[str, Places] = {}
         self._asked: dict[int, tuple[str, ...]] = {}
         self._since = LAST
+        self._gained: set[int] = set()
 
     @property
     def ledger(self) -> Ledger:
@@ -61,31 +62,33 @@ class Book:
         """Take what changed and bring everything up to date; whether two Services turn out to hold one address."""
         self.changed = set(services)
         self._since = LAST
-        touched = self._occupancy.take_ledger(ledger)
+        touched, self._gained = self._occupancy.take_ledger(ledger)
         for key in services.gone:
-            touched |= self._retire(key)
-        for service in sorted({**services.put, **self._deprived(touched)}.values(), key=_rank):
+            left = self._retire(key)
+            touched |= left
+            self._gained |= left
+        for service in sorted({**self._concerned(touched), **services.put}.values(), key=_rank):
             touched |= self._admit(service)
         for at in touched:
             self._settle(at)
-        self._let_join(touched)
+        self._let_join()
         self._serve()
         self.assignments = self._draft.publish()
         self._audit(touched)
         return self.contested
 
-    def _deprived(self, touched: Iterable[int]) -> dict[str, Service]:
-        """Services one of whose addresses has been set aside."""
-        aside = (at for at in touched if self._occupancy.stranger(at))
-        keys = (key for at in aside for key in self._occupancy.interested(at))
+    def _concerned(self, touched: Iterable[int]) -> dict[str, Service]:
+        """Services one of whose addresses has been set aside, or is so no longer."""
+        keys = (key for at in touched for key in self._occupancy.interested(at))
         return {key: self.services[key] for key in keys if key in self.services}
 
     def _retire(self, key: str) -> set[int]:
         """Forget a Service; the places it no longer has."""
         service = self.services.pop(key)
-        touched = set(map(place, service.ips))
-        for at in touched:
+        shown = set(map(place, service.ips))
+        for at in shown:
             self._occupancy.hide(at, service)
+        touched = shown.union(self._occupancy.named.get(key, ()))
         before = self._standings.pop(key, None)
         if before is None:
             return touched
@@ -114,14 +117,19 @@ class Book:
         if before and _same(before, service) and now == self._standings.get(key):
             self.services[key] = service
             return set()
+        shown, had = (
+            set(map(place, service.ips)),
+            {*self._choices.get(key, ()), *map(place, before.ips if before else ())},
+        )
         touched = self._retire(key) if before else set()
         self.services[key] = service
-        shown = set(map(place, service.ips))
         for at in shown:
             self._occupancy.show(at, service)
         if now is not None:
             self._join(service, now)
-        return touched | shown
+        same = before is not None and (before.sharing, before.ours) == (service.sharing, service.ours)
+        self._gained |= shown ^ had if same else shown | had
+        return touched | shown.union(self._occupancy.named.get(key, ()))
 
     def _stand(self, service: Service) -> Standing:
         """What `service` is due; of two that hold one address and do not share it the first met keeps it.
@@ -170,9 +178,9 @@ class Book:
         for key in (*self._asked.get(at, ()), *(each for each in occupancy.interested(at) if each not in choosers)):
             self._reopen(key)
 
-    def _let_join(self, touched: Iterable[int]) -> None:
-        """Whoever looks for addresses and may share one with those concerned chooses anew."""
-        concerned = {key for at in touched for key in self._occupancy.interested(at)}
+    def _let_join(self) -> None:
+        """Where others than before have a place, whoever looks for one and may share it chooses anew."""
+        concerned = {key for at in self._gained for key in self._occupancy.interested(at)}
         groups = {group for key in concerned if (group := self._group(key))}
         if groups:
             waiting = (key for _, key in self._queue if self._group(key) in groups)
@@ -232,10 +240,13 @@ class Book:
     def _held_by(self, rival: str, at: int, service: Service) -> tuple[Reason, str]:
         """Why a Service can't have a place beside another."""
         other = self.services.get(rival)
-        if other and other.sharing and service.sharing and other.sharing.group == service.sharing.group:
-            protocol, port = min(other.sharing.ports & service.sharing.ports)
+        ours, theirs = service.sharing, other.sharing if other else None
+        common = ours.ports & theirs.ports if ours and theirs and ours.group == theirs.group else ()
+        if common and rival != service.key:
+            protocol, port = min(common)
             return Reason.PORT_USED, f"port {port}/{protocol} of {address(at)} is used by {rival}"
-        return Reason.ADDRESS_HELD, f"{address(at)} is held by {rival or 'a Lease that names no Service'}"
+        who = "a Lease of an earlier Service of that name" if rival == service.key else rival
+        return Reason.ADDRESS_HELD, f"{address(at)} is held by {who or 'a Lease that names no Service'}"
 
     def _own(self, service: Service, wish: Wish) -> Own:
         """Fitting places it has already and may have: a Lease without a status is an allocation that was cut short."""

@@ -262,7 +262,7 @@ class Controller:
         """What takes long to work out; a whole outlook in a thread of its own, of values that stay what they are."""
         from speakerd import explain, outlook  # noqa: PLC0415  most lives explain and foretell nothing
 
-        if self._plan is None or self._snapshot is None:
+        if self._plan is None or self._snapshot is None or not self._snapshot.settled:
             return Refusal("the cluster has not been read yet", remedy="speakerd status tells what is lacking")
         if request.verb == "explain":
             ring, now = self._diary.ring, time.monotonic()

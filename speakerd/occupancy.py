@@ -38,25 +38,27 @@ class Occupancy:
         self.chosen: dict[int, tuple[str, ...]] = {}
         self._listed: list[Reservation] = []
 
-    def take_ledger(self, ledger: Ledger) -> set[int]:
-        """Replace the reservations; the places where that changed anything."""
+    def take_ledger(self, ledger: Ledger) -> tuple[set[int], set[int]]:
+        """Replace the reservations; the places where that changed anything, and those that a Service has left."""
         if ledger is self.ledger:
-            return set()
+            return set(), set()
         listed = list(ledger.values())
         gone, new = unlike(self._listed, listed)
         self.ledger, self._listed = ledger, listed
-        touched = set()
+        touched, left = set(), dict[int, Reservation]()
         for each in gone:
             touched.add(at := place(each.ip))
-            del self.reservations[at]
+            left[at] = self.reservations.pop(at)
             for ref in each.services or (NOBODY,):
                 strike(self.named, ref.key, at)
         for each in new:
             touched.add(at := place(each.ip))
             self.reservations[at] = each
+            if at in left and set(left[at].services) <= set(each.services) and not left[at].stranger:
+                del left[at]
             for ref in each.services or (NOBODY,):
                 enter(self.named, ref.key, at)
-        return touched
+        return touched, set(left)
 
     def show(self, at: int, service: Service) -> None:
         """The Service's status names it."""

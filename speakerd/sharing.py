@@ -45,9 +45,10 @@ class Shared:
     def open(self, sharing: Sharing) -> list[int]:
         """The places of its group at which none of its ports is in use, the lowest first."""
         group = self._groups.get(sharing.group)
-        if group is None:
+        busy = [group.busy.get(port, Counter[int]()) for port in sharing.ports] if group else []
+        if group is None or any(len(each) == len(group.places) for each in busy):
             return []
-        return sorted(set(group.places).difference(*(group.busy.get(port, ()) for port in sharing.ports)))
+        return sorted(set(group.places).difference(*busy))
 
 
 def _strike(held: Counter[int], at: int) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from speakerd import settings as settings_
 from speakerd.config import file, selectors
-from speakerd.config.lastgood import Good, settled
+from speakerd.config.lastgood import Good, in_force, resolved
 from speakerd.config.origin import Labels
 from speakerd.config.resolve import allocations, node_labels, service_selectors
 from speakerd.config.resources import LabelSelector, Resources, ServiceAllocation
@@ -113,9 +113,10 @@ class Memo:
         self.strangers: Mapping[IP, str] = {}
         self.own = file.resources(self.settings)
         self.file = self.own
-        self.resources = Resources()
+        self.given = self.resources = Resources()
         self.legacy_of: objects.ConfigMap | None = None
         self.legacy_problems: tuple[Problem, ...] = ()
+        self.last_legacy = Resources()
         self.listed = False
         self.good: Good = {}
         self.wanted: frozenset[str] | None = None
@@ -142,7 +143,7 @@ class Memo:
     @property
     def asks_for_legacy(self) -> bool:
         """Whether MetalLB's ConfigMap would count: neither cluster nor settings file have a resource."""
-        return self.listed and not (self.resources or self.own)
+        return self.listed and not (self.given or self.own)
 
     def take_legacy(self, found: objects.ConfigMap | None) -> None:
         """Note what MetalLB's ConfigMap says, None where there is none, or it does not count."""
@@ -154,8 +155,8 @@ class Memo:
             from speakerd.config import legacy  # noqa: PLC0415  reads YAML, which most clusters do without
 
             old = legacy.read(found)
-            self.file, self.legacy_problems = old.resources, old.problems
-        self.take_selectors()
+            self.last_legacy = old.resources or self.last_legacy
+            self.file, self.legacy_problems = self.last_legacy, old.problems
 
     @property
     def asks_for_namespaces(self) -> bool:
@@ -269,16 +270,17 @@ def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:
 
 def _config(stores: Stores, memo: Memo) -> Config:
     """The configuration, resolved again when a resource has changed, or a label of a Node that a selector asks for."""
-    resources, memo.listed = stores.resources, stores.settled
-    if resources != memo.resources:
-        memo.resources = resources
-        memo.take_selectors()
-        memo.config = None
+    given, memo.listed = stores.resources, stores.settled
+    if given != memo.given:
+        memo.given, memo.config = given, None
     memo.take_legacy(next(iter(stores.legacy.values()), None) if memo.asks_for_legacy else None)
+    if memo.config is None:
+        memo.resources, memo.good = in_force(memo.given, memo.file, memo.good)
+        memo.take_selectors()
     labels = memo.labels.turn(stores.nodes) if memo.wanted is not None else None
     if memo.config is None or labels is not memo.resolved_for:
         memo.resolved_for = labels
-        found, memo.good = settled(memo.resources, memo.file, labels, memo.good)
+        found = resolved(memo.resources, memo.given, memo.file, labels)
         memo.config = replace(found, problems=(*memo.legacy_problems, *found.problems))
     if memo.config.pools_gone != stores.pools_gone:
         memo.config = replace(memo.config, pools_gone=stores.pools_gone)

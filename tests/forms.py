@@ -112,6 +112,8 @@ VALID: dict[str, Object] = {
         dualStackAddressFamily=True,
     ),
     "peer: no timers": peer(holdTime="0s"),
+    "peer: milliseconds": peer(holdTime="9000ms"),
+    "peer: empty text is as none": peer(sourceAddress="", routerID="", interface="", bfdProfile=""),
     "peer: less than a second counts as none": peer(holdTime="0.9s"),
     "peer: keepalive alone": peer(keepaliveTime="1m"),
     "peer: of v1beta1": made(
@@ -184,6 +186,8 @@ INVALID: dict[str, Wrong] = {
     "pool: no spec": Wrong(SCHEMA, "no-addresses", without({**POOL, "spec": {}})),
     "pool: no address": Wrong(SCHEMA, "no-addresses", pool()),
     "pool: a lone address": Wrong(SCHEMA, "malformed-address", pool("10.0.0.1")),
+    "pool: a space before a block": Wrong(SCHEMA, "malformed-address", pool(" 10.0.0.0/24")),
+    "pool: a prefix of very many digits": Wrong(SCHEMA, "malformed-address", pool("10.0.0.0/" + "9" * 5000)),
     "pool: a prefix too long": Wrong(SCHEMA, "malformed-address", pool("10.0.0.0/33")),
     "pool: a host name": Wrong(SCHEMA, "malformed-address", pool("host.example/24")),
     "pool: a range of two families": Wrong(SCHEMA, "malformed-address", pool("10.0.0.1-fd00::1")),
@@ -223,6 +227,9 @@ INVALID: dict[str, Wrong] = {
     "bgp: wider than the widest block of a range": Wrong(
         CHECK, "aggregation-too-short", route(aggregationLength=24), (pool("10.0.0.1-10.0.0.255"),)
     ),
+    "bgp: wider than one of the pool's blocks": Wrong(
+        CHECK, "aggregation-too-short", route(aggregationLength=26), (pool("10.0.0.0/24", "10.1.0.0/28"),)
+    ),
     "bgp: wider than a pool of IPv6": Wrong(CHECK, "aggregation-too-short", route(aggregationLengthV6=119), (POOL6,)),
     "bgp: some Services of a whole block": Wrong(
         SCHEMA, "contradiction", route(serviceSelectors=[ZONE], aggregationLength=24)
@@ -261,6 +268,12 @@ INVALID: dict[str, Wrong] = {
     "peer: port 16385": Wrong(SCHEMA, "out-of-range", peer(peerPort=16385)),
     "peer: a hold time of 2.9 s": Wrong(SCHEMA, "out-of-range", peer(holdTime="2.9s")),
     "peer: a hold time without unit": Wrong(SCHEMA, "malformed-time", peer(holdTime="90")),
+    "peer: a hold time with a space": Wrong(SCHEMA, "malformed-time", peer(holdTime="90 s")),
+    "peer: a hold time of very many digits": Wrong(SCHEMA, "malformed-time", peer(holdTime="9" * 309 + "s")),
+    "peer: an address with a zone": Wrong(SCHEMA, "malformed-address", peer(peerAddress="fe80::1%eth0")),
+    "peer: a name that Kubernetes does not take": Wrong(
+        SCHEMA, "malformed-name", {**peer(), "metadata": {"name": "My_Peer", "namespace": NAMESPACE}}
+    ),
     "peer: keepalive above hold": Wrong(SCHEMA, "out-of-range", peer(holdTime="9s", keepaliveTime="10s")),
     "peer: a connect time below 1 s": Wrong(SCHEMA, "out-of-range", peer(connectTime="0.5s")),
     "peer: a connect time too long": Wrong(SCHEMA, "out-of-range", peer(connectTime="65536s")),

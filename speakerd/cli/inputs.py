@@ -37,7 +37,7 @@ class Inputs(Struct, frozen=True):
         """Labels of each Node by its name; None where no Node was given."""
         found = {}
         for each in self.objects:
-            if each.get("kind") == "Node":
+            if (each.get("apiVersion"), each.get("kind")) == ("v1", "Node"):
                 metadata = each.get("metadata")
                 fields = metadata if isinstance(metadata, dict) else {}
                 labels = fields.get("labels")
@@ -64,6 +64,10 @@ def _told_apart(every: Iterable[document.Parsed], host: Settings | None) -> Inpu
     for found in every:
         trees += found.documents
         problems += found.problems
+        settings = [each for each in found.documents if not manifests.is_object(each)]
+        for extra in settings[1:]:
+            what = "a settings file holds one document"
+            problems.append(Problem(str(extra.at), "", "several-documents", what, "remove the --- before it"))
     objects = [each for each in trees if manifests.is_object(each)]
     loaded = settled([each for each in trees if not manifests.is_object(each)], (), ELSEWHERE)
     used = host or loaded.settings or Settings()

@@ -52,13 +52,17 @@ def run(args: argparse.Namespace) -> int:
     settings = load(Sources(environ=os.environ)).settings or Settings()
     given = _given(args, settings)
     found = migration.together(_parts(args, given))
-    for problem in (*given.loaded.problems, *found.problems):
+    problems = (*given.loaded.problems, *found.problems)
+    for problem in problems:
         sys.stderr.write(line(problem, colour=coloured(sys.stderr)) + "\n")
-    if any(each.reason == document.UNREADABLE for each in given.loaded.problems):
+    if any(each.reason == document.UNREADABLE for each in problems):
         return WRONG_USAGE
+    verdict = NOT_VALID if any(each.severity == "error" for each in problems) else FINE
     namespace = found.settings.get("kubernetes", {}).get("namespace", settings.kubernetes.namespace)
-    if args.apply:
+    if args.apply and verdict == FINE:
         return _apply(written.manifests(found.resources, namespace), settings)
+    if args.apply:
+        return verdict
     if args.output == "settings":
         sys.stdout.write(written.as_yaml([{**found.settings, **written.entries(found.resources)}]))
     else:
@@ -66,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         for section, keys in found.settings.items():
             what, remedy = f"{section}: {msgspec.json.encode(keys).decode()}", "write it to /etc/speakerd.yaml"
             fail("settings", what, remedy, "warning")
-    return NOT_VALID if any(each.severity == "error" for each in found.problems) else FINE
+    return verdict
 
 
 def _given(args: argparse.Namespace, settings: Settings) -> Inputs:

@@ -13,6 +13,8 @@ from speakerd.kube import objects
 from speakerd.model import Problem
 from speakerd.snapshot import Stores
 
+VERSIONS = ("v1", "discovery.k8s.io/v1")
+"""Of the kinds taken into account; others of that name are of no concern."""
 DEFAULT = "default"
 """Namespace of an object that names none, as kubectl has it."""
 T = TypeVar("T", objects.Service, objects.EndpointSlice, objects.Node, objects.Namespace)
@@ -48,7 +50,7 @@ def world(inputs: Inputs) -> World:
         namespaces_settled=True,
         legacy={"config": inputs.config_map} if inputs.config_map else {},
         legacy_settled=True,
-        pools_gone=True,
+        pools_gone=inputs.config_map is None,
     )
     return World(stores, tuple(problems))
 
@@ -68,7 +70,7 @@ def _every(
     """The objects of one kind, by key."""
     found: dict[str, T] = {}
     for each in given:
-        if each.get("kind") != kind.__name__:
+        if each.get("kind") != kind.__name__ or each.get("apiVersion") not in VERSIONS:
             continue
         try:
             read = msgspec.convert(_without_nulls(each), kind, strict=False)

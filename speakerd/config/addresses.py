@@ -38,7 +38,7 @@ def address(text: str) -> IP:
 def parse(entry: str) -> Range:
     """The range of a CIDR, host bits masked off, or of `first-last`. Raises Malformed."""
     if "/" in entry:
-        return _cidr(entry.strip())
+        return _cidr(entry)
     if "-" in entry:
         first, _, last = (each.strip() for each in entry.partition("-"))
         return _between(entry, address(first), address(last))
@@ -53,7 +53,7 @@ def parse(entry: str) -> Range:
 def _cidr(entry: str) -> Range:
     head, _, length = entry.partition("/")
     base = address(head)
-    if not (length.isascii() and length.isdecimal() and int(length) <= base.max_prefixlen):
+    if not (length.isascii() and length.isdecimal() and len(length) < 4 and int(length) <= base.max_prefixlen):
         what = f"{length!r} is no prefix length in {entry!r}"
         raise Malformed(what, f"write a number from 0 to {base.max_prefixlen} after the slash")
     host_bits = (1 << base.max_prefixlen - int(length)) - 1

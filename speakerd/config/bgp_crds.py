@@ -25,7 +25,7 @@ from speakerd.config.schemas import (
 ASN = (1 << 32) - 1
 ADDRESS = rf"{IPV4}|{IPV6}"
 ADDRESS_LENGTH = 45
-DURATION = r"0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+"
+DURATION = r"0|([0-9]{1,9}(\.[0-9]{1,9})?(ns|us|ms|s|m|h))+"
 NUMBER16 = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
 COMMUNITY = rf"{NUMBER16}:{NUMBER16}|large:[0-9]{{1,10}}:[0-9]{{1,10}}:[0-9]{{1,10}}"
 COMMUNITY_LENGTH = 38

@@ -8,14 +8,12 @@ from speakerd.config import addresses, file
 from speakerd.config.document import Place
 from speakerd.config.routing import routing
 from speakerd.config.sides import NOTHING, Ground, given
-from speakerd.config.words import INTERFACE
+from speakerd.config.words import INTERFACE, SUBDOMAIN
 from speakerd.model import Problem
 from speakerd.settings import Settings
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """RFC 1123 label, as Kubernetes wants it of namespaces."""
-SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-"""RFC 1123 subdomain, as Kubernetes wants it of most names."""
 CLASS = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """A label's name, as Kubernetes wants it of Service.spec.loadBalancerClass."""
 PATTERN_LENGTH = 256
@@ -110,7 +108,7 @@ def _binds(settings: Settings) -> Iterator[Fault]:
         host, _, port = text.rpartition(":")
         bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         bracketed = bare != host
-        good_port = port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16
+        good_port = port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 1 << 16
         if text and not (good_port and _is(ip_address, bare) and bracketed == (":" in bare)):
             remedy = "write 127.0.0.1:7472, [::1]:7472 or 0.0.0.0:7472"
             yield path, "malformed-address", f"{text!r} is not ADDRESS:PORT", remedy

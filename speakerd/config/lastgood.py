@@ -24,16 +24,19 @@ Good = Mapping[str, Any]
 """The last version of each of the cluster's objects that had no fault, by Kind/namespace/name."""
 
 
-def settled(cluster: Resources, file: Resources, nodes: Labels | None, good: Good) -> tuple[Config, Good]:
-    """The configuration, and what is good for the next time; problems are those of the objects as they are now."""
-    found = resolve(cluster, file, nodes)
+def in_force(cluster: Resources, file: Resources, good: Good) -> tuple[Resources, Good]:
+    """The cluster's objects as they count, and what is good for the next time."""
+    found = resolve(cluster, file)
     faulty = {each.object for each in found.problems if each.severity == "error"}
     now = {name: each for name, each in _every(cluster) if name not in faulty}
     kept = {name: good[name] for name, each in _every(cluster) if name in faulty and good.get(name, each) is not each}
-    if not kept:
-        return found, now
-    before = resolve(_with(cluster, kept), file, nodes)
-    return replace(before, problems=found.problems), now | kept
+    return (_with(cluster, kept), now | kept) if kept else (cluster, now)
+
+
+def resolved(counts: Resources, given: Resources, file: Resources, nodes: Labels | None) -> Config:
+    """What the objects in force come to, with the problems of those that were given."""
+    found = resolve(counts, file, nodes)
+    return found if counts is given else replace(found, problems=resolve(given, file, nodes).problems)
 
 
 def _every(cluster: Resources) -> Iterator[tuple[str, Any]]:
@@ -44,10 +47,8 @@ def _every(cluster: Resources) -> Iterator[tuple[str, Any]]:
 
 def _with(cluster: Resources, kept: Good) -> Resources:
     """The objects, those `kept` in place of what they are now."""
-    return replace(
-        cluster,
-        **{
-            field: tuple(kept.get(identity(kind, each), each) for each in getattr(cluster, field))
-            for field, kind in KINDS.items()
-        },
-    )
+    fields = {
+        field: tuple(kept.get(identity(kind, each), each) for each in getattr(cluster, field))
+        for field, kind in KINDS.items()
+    }
+    return replace(cluster, **fields)

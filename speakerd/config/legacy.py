@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import UNSET, Struct, field
 
-from speakerd.config import document
+from speakerd.config import communities, document
 from speakerd.config.document import Place
 from speakerd.config.reader import Reader
 from speakerd.config.resources import (
@@ -87,6 +87,9 @@ class Peer(Struct, frozen=True, rename="kebab"):
     ebgp_multihop: bool = False
     origin: Origin = ""
 
+    def __repr__(self) -> str:
+        return f"Peer({self.peer_address})"
+
 
 class Profile(Struct, frozen=True, rename="kebab"):
     """An entry of bfd-profiles."""
@@ -134,7 +137,26 @@ def read(each: ConfigMap) -> Legacy:
     problems = (*parsed.problems, *reader.problems)
     if found is UNSET:
         return Legacy(problems=problems)
-    return Legacy(_resources(found, where), (*problems, *_pool_problems(found)))
+    return Legacy(_resources(found, where), (*problems, *_pool_problems(found), *_references(found)))
+
+
+def _references(found: Document) -> Iterator[Problem]:
+    """Names that the document gives twice, or not at all: it is complete, nothing else can give them."""
+    profiles = [each.name for each in found.bfd_profiles]
+    for i, each in enumerate(found.bfd_profiles):
+        if each.name in profiles[:i]:
+            yield Problem(
+                each.origin, "name", "duplicate-name", f"a profile {each.name} stands above", "choose another"
+            )
+    for peer in found.peers:
+        if peer.bfd_profile and peer.bfd_profile not in profiles:
+            what = f"there is no BFD profile {peer.bfd_profile}"
+            yield Problem(peer.origin, "bfd-profile", "unknown-bfd-profile", what, "add it to bfd-profiles")
+    for pool in found.address_pools:
+        for name in (name for each in pool.bgp_advertisements for name in each.communities):
+            if name not in found.bgp_communities and not communities.literal(name):
+                what, remedy = f"{name!r} is neither a community nor a name of one", "add it to bgp-communities"
+                yield Problem(pool.origin, "bgp-advertisements", "unknown-community", what, remedy)
 
 
 def _pool_problems(found: Document) -> Iterator[Problem]:
@@ -148,6 +170,8 @@ def _pool_problems(found: Document) -> Iterator[Problem]:
         if pool.protocol == LAYER2 and pool.bgp_advertisements:
             what = "bgp-advertisements in a pool of protocol layer2"
             yield Problem(pool.origin, "bgp-advertisements", "contradiction", what, "remove them, or write bgp")
+        if not pool.name:
+            yield Problem(pool.origin, "name", "missing-key", "the pool has no name", "give it one")
         if pool.name in names:
             yield Problem(pool.origin, "name", "duplicate-name", f"a pool {pool.name} stands above", "choose another")
         names.add(pool.name)
@@ -211,7 +235,7 @@ def _peer(number: int, each: Peer) -> BGPPeer:
         peer_asn=each.peer_asn,
         peer_address=each.peer_address,
         source_address=each.source_address,
-        peer_port=each.peer_port,
+        peer_port=each.peer_port or None,
         hold_time=each.hold_time,
         keepalive_time=each.keepalive_time,
         router_id=each.router_id,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from speakerd.config import document
 from speakerd.config.document import Node, Place, Scalar
@@ -18,7 +19,7 @@ from speakerd.config.resources import (
     Metadata,
     Resources,
 )
-from speakerd.config.words import nearest
+from speakerd.config.words import SUBDOMAIN, nearest
 from speakerd.model import Problem
 
 GROUP = "metallb.io"
@@ -38,6 +39,11 @@ OLD_PEER |= frozenset(("routerID", "nodeSelectors", "password", "bfdProfile", "e
 """What the spec of a BGPPeer of v1beta1 may hold."""
 STATUSES = ("ServiceL2Status", "ServiceBGPStatus", "ConfigurationState")
 """Kinds that MetalLB writes and nobody configures."""
+LOST: Mapping[str, tuple[str, str]] = {
+    "bgpextras": ("raw FRR settings", "say it with BGPPeer and BGPAdvertisement"),
+    "metallb-memberlist-config": ("memberlist's own timers", "choose membership.preset: fast, normal or wide"),
+}
+"""ConfigMaps of MetalLB's that have no counterpart: what they hold, and what to use instead."""
 PARTIAL: frozenset[type] = frozenset((*KINDS.values(), Metadata))
 """Read in part: what else an object holds (kind, status, managedFields) is not looked at."""
 
@@ -126,9 +132,12 @@ def _kind_problems(tree: document.Mapping, kind: str) -> Iterable[Problem]:
     if not kind or not version:
         missing = "apiVersion" if kind else "kind"
         yield Problem(where, missing, "missing-key", f"{missing} is missing", f"write {missing}: ...")
-    elif kind in KINDS and group != GROUP:
+    elif kind in KINDS and group != GROUP and (not group or nearest(group, (GROUP,))):
         what = f"{kind} of {group}{slash}{version} is not MetalLB's"
         yield Problem(where, "apiVersion", "unknown-kind", what, f"write apiVersion: {GROUP}/{versions(kind)[0]}")
+    elif kind == "ConfigMap" and _text(tree, "metadata", "name") in LOST:
+        what = f"{LOST[_text(tree, 'metadata', 'name')][0]} have no counterpart"
+        yield Problem(where, "data", "not-honoured", what, LOST[_text(tree, "metadata", "name")][1], "warning")
     elif group == GROUP:
         yield from _metallb_problems(where, kind, version)
 
@@ -165,11 +174,15 @@ def _take(found: dict[str, Struct], tree: document.Mapping, kind: str, namespace
     reader = Reader(identity, exact=True, partial=PARTIAL)
     each = reader.read(tree, KINDS[kind])
     problems += reader.problems
-    if kind == "BGPPeer" and _version(tree) == "v1beta1":
+    if isinstance(each, BGPPeer) and _version(tree) == "v1beta1":
         problems += _too_new(where, tree)
+        each = replace(each, spec=replace(each.spec, peer_port=each.spec.peer_port or None))
     name, own = _text(tree, "metadata", "name"), _text(tree, "metadata", "namespace")
     if not name:
         problems.append(Problem(str(tree.at), "metadata.name", "missing-key", "name is missing", "write name: ..."))
+    elif not SUBDOMAIN.fullmatch(name):
+        what, remedy = f"{name!r} is no Kubernetes name", "use lower case letters, digits, dashes and dots"
+        problems.append(Problem(where, "metadata.name", "malformed-name", what, remedy))
     elif own not in ("", namespace):
         what = f"speakerd reads namespace {namespace}, not {own}"
         remedy = "move it, or set kubernetes.namespace"

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
-import yaml
 from msgspec import Struct
 from msgspec.structs import replace
 
-from speakerd.config import legacy
+from speakerd.config import document, legacy
 from speakerd.config.addresses import iprange_faults, items
 from speakerd.config.lastgood import KINDS
+from speakerd.config.manifests import LOST
+from speakerd.config.reader import plain
 from speakerd.config.resources import (
     BGPPeer,
     ConfigMap,
@@ -22,6 +24,7 @@ from speakerd.config.resources import (
     Metadata,
     Resources,
 )
+from speakerd.config.words import SUBDOMAIN
 from speakerd.model import Problem
 
 NAME_LENGTH = 63
@@ -29,11 +32,6 @@ SHORTHAND = "default"
 USUAL_NODES = "kubernetes.io/os=linux"
 """The charm's default for node-selector: every node."""
 LEVELS = {"all": "debug", "debug": "debug", "info": "info", "warn": "warning", "error": "error", "none": "error"}
-LOST: Mapping[str, tuple[str, str]] = {
-    "bgpextras": ("raw FRR settings", "say it with BGPPeer and BGPAdvertisement"),
-    "metallb-memberlist-config": ("memberlist's own timers", "choose membership.preset: fast, normal or wide"),
-}
-"""ConfigMaps that have no counterpart: what they hold, and what to use instead."""
 FLAGS: Mapping[str, tuple[str, ...]] = {
     "lb-class": ("kubernetes", "loadBalancerClass"),
     "namespace": ("kubernetes", "namespace"),
@@ -98,8 +96,8 @@ def of_charm(options: Mapping[str, str]) -> Migration:
 def of_config_map(found: ConfigMap) -> Migration:
     """The legacy ConfigMap; names that Kubernetes would not take become such as it does."""
     old = legacy.read(found)
-    names = {each.metadata.name: _name(each.metadata.name) for each in old.resources.pools}
-    profiles = {each.metadata.name: _name(each.metadata.name) for each in old.resources.bfd_profiles}
+    names = _names(each.metadata.name for each in old.resources.pools)
+    profiles = _names(each.metadata.name for each in old.resources.bfd_profiles)
     made = old.resources
     resources = replace(
         made,
@@ -110,20 +108,38 @@ def of_config_map(found: ConfigMap) -> Migration:
         peers=tuple(_with_profile(each, profiles) for each in made.peers),
         places={},
     )
-    return Migration(resources, problems=(*old.problems, *_renamings(legacy.place(found), names)))
+    where, annotation = legacy.place(found), "change annotation metallb.io/address-pool of Services that name it"
+    told = [*_renamings(where, "address-pools", names, annotation)]
+    told += _renamings(where, "bfd-profiles", profiles, "nothing: peers name it so as well")
+    return Migration(resources, problems=(*old.problems, *told))
 
 
-def _renamings(where: str, names: Mapping[str, str]) -> Iterator[Problem]:
+def _renamings(where: str, field: str, names: Mapping[str, str], remedy: str) -> Iterator[Problem]:
     for before, after in names.items():
         if before != after:
-            what = f"pool {before} is called {after}: Kubernetes would not take its name"
-            remedy = "change annotation metallb.io/address-pool of Services that name it"
-            yield Problem(where, "address-pools", "renamed", what, remedy, "warning")
+            what = f"{before} is called {after}: Kubernetes would not take its name"
+            yield Problem(where, field, "renamed", what, remedy, "warning")
+
+
+def _names(given: Iterable[str]) -> dict[str, str]:
+    """Names of Kubernetes' form, each another; those that have it already stay as they are."""
+    given = [*given]
+    found = {name: name for name in given if SUBDOMAIN.fullmatch(name) and len(name) <= NAME_LENGTH}
+    taken = set(found)
+    for name in given:
+        if name in found:
+            continue
+        plain = _name(name)
+        numbered = (plain if i == 1 else f"{plain[: NAME_LENGTH - 4]}-{i}" for i in count(1))
+        found[name] = next(each for each in numbered if each not in taken)
+        taken.add(found[name])
+    return {name: found[name] for name in given}
 
 
 def _name(text: str) -> str:
-    """A name of Kubernetes' form."""
-    return re.sub(r"[^a-z0-9.-]", "-", text.lower())[:NAME_LENGTH].strip("-.") or SHORTHAND
+    """The nearest name of Kubernetes' form."""
+    labels = (re.sub(r"[^a-z0-9-]", "-", label).strip("-") for label in text.lower().split("."))
+    return ".".join(filter(None, labels))[:NAME_LENGTH].strip("-.") or SHORTHAND
 
 
 def _renamed(each: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401  a pool or a profile
@@ -148,36 +164,48 @@ def of_installation(objects: Iterable[Mapping[str, Any]]) -> Migration:
     settings: dict[str, Any] = {}
     problems: list[Problem] = []
     for each in objects:
-        name = str((each.get("metadata") or {}).get("name", ""))
+        name = str(_map(each.get("metadata")).get("name", ""))
+        text = _map(each.get("data")).get("excludel2.yaml")
         if each.get("kind") == "ConfigMap" and name in LOST:
             problems.append(_lost(f"ConfigMap/{name}", *LOST[name]))
-        elif each.get("kind") == "ConfigMap" and "excludel2.yaml" in (each.get("data") or {}):
-            _exclude(str(each["data"]["excludel2.yaml"]), settings)
+        elif each.get("kind") == "ConfigMap" and isinstance(text, str):
+            _exclude(f"ConfigMap/{name}", text, settings, problems)
         elif each.get("kind") in ("Deployment", "DaemonSet"):
             for flag, value in _flags(each):
                 _flag(f"{each['kind']}/{name}", flag, value, settings, problems)
     return Migration(settings=settings, problems=tuple(problems))
 
 
-def _exclude(text: str, settings: dict[str, Any]) -> None:
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _exclude(where: str, text: str, settings: dict[str, Any], problems: list[Problem]) -> None:
     """Interfaces never to announce on."""
-    try:
-        written = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return
-    patterns = written.get("announcedInterfacesToExclude") if isinstance(written, dict) else None
-    if isinstance(patterns, list):
-        settings.setdefault("layer2", {})["excludeInterfaces"] = [str(pattern) for pattern in patterns]
+    parsed = document.parse(text.encode(), where)
+    problems += parsed.problems
+    for tree in parsed.documents:
+        patterns = _list(_map(plain(tree)).get("announcedInterfacesToExclude"))
+        if patterns:
+            settings.setdefault("layer2", {})["excludeInterfaces"] = [str(pattern) for pattern in patterns]
 
 
 def _flags(workload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    spec = ((workload.get("spec") or {}).get("template") or {}).get("spec") or {}
-    for container in spec.get("containers") or ():
+    """Name and value of each, written in one word or in two."""
+    spec = _map(_map(_map(workload.get("spec")).get("template")).get("spec"))
+    for container in map(_map, _list(spec.get("containers"))):
         if container.get("name") not in ("speaker", "controller"):
             continue
-        for argument in container.get("args") or ():
-            name, _, value = str(argument).lstrip("-").partition("=")
-            yield name, value
+        words = [str(each) for each in _list(container.get("args"))]
+        for i, word in enumerate(words):
+            name, equals, value = word.lstrip("-").partition("=")
+            following = words[i + 1] if i + 1 < len(words) else "-"
+            if word.startswith("-"):
+                yield name, value if equals or following.startswith("-") else following
 
 
 def _flag(where: str, name: str, value: str, settings: dict[str, Any], problems: list[Problem]) -> None:
@@ -189,7 +217,10 @@ def _flag(where: str, name: str, value: str, settings: dict[str, Any], problems:
     section, key = FLAGS[name]
     if name == "log-level":
         value = LEVELS.get(value, "info")
-    settings.setdefault(section, {})[key] = int(value) if value.isdecimal() else value
+    if name == "ml-bindport" and not (value.isdecimal() and 0 < int(value[:6]) < 1 << 16):
+        problems.append(Problem(f"{where} --{name}", "", "out-of-range", f"{value} is no port", "set membership.port"))
+        return
+    settings.setdefault(section, {})[key] = int(value) if name == "ml-bindport" else value
 
 
 def _lost(where: str, what: str, instead: str) -> Problem:

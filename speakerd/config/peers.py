@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
-from speakerd.config.durations import duration
+from speakerd.config.durations import go_duration
 from speakerd.config.origin import Labels, Origin, matching, selector_problems
 from speakerd.config.resources import BFDProfile, BGPPeer, BGPPeerSpec
 from speakerd.config.words import nearest
@@ -128,11 +128,12 @@ def _addresses(origin: Origin, spec: BGPPeerSpec) -> Iterator[Problem]:
 
 
 def _is(kind: Callable[[str], object], text: str) -> bool:
+    """Whether it is an address; one with a zone is none that a session can be opened to."""
     try:
         kind(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
 
 
 def _times(origin: Origin, spec: BGPPeerSpec) -> Iterator[Problem]:
@@ -141,7 +142,7 @@ def _times(origin: Origin, spec: BGPPeerSpec) -> Iterator[Problem]:
         "keepaliveTime": spec.keepalive_time,
         "connectTime": spec.connect_time,
     }
-    malformed = [field for field, text in given.items() if text is not None and _duration(text) is None]
+    malformed = [field for field, text in given.items() if text is not None and go_duration(text) is None]
     for field in malformed:
         yield origin.error(field, "malformed-time", f"{given[field]!r} is no time", "write 90s or 1m30s")
     if malformed:
@@ -158,14 +159,9 @@ def _times(origin: Origin, spec: BGPPeerSpec) -> Iterator[Problem]:
         yield origin.error("connectTime", "out-of-range", f"{connect} s is not 1 to 65535 seconds", "write 120s")
 
 
-def _duration(text: str) -> float | None:
-    """Seconds; a number without a unit is none to Kubernetes, but for 0."""
-    return None if text.strip().isdecimal() and text.strip() != "0" else duration(text)
-
-
 def _seconds(text: str | None) -> int | None:
     """Whole seconds, what is beyond them cut off, as in MetalLB."""
-    found = None if text is None else _duration(text)
+    found = None if text is None else go_duration(text)
     return None if found is None else int(found)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
 from msgspec import Struct
+
+from speakerd.config.written import as_yaml
 
 NAME = "speakerd"
 GROUP = "rbac.authorization.k8s.io"
@@ -52,7 +53,7 @@ def rbac(namespace: str) -> str:
     meta, here = {"name": NAME}, {"name": NAME, "namespace": namespace}
     role = {"apiVersion": f"{GROUP}/v1"}
     subjects = [{"kind": "ServiceAccount", **here}]
-    every = (
+    every: tuple[dict[str, Any], ...] = (
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here},
         {**role, "kind": "ClusterRole", "metadata": meta, "rules": _rules(EVERYWHERE)},
@@ -60,16 +61,7 @@ def rbac(namespace: str) -> str:
         {**role, "kind": "Role", "metadata": here, "rules": _rules(HERE)},
         {**role, "kind": "RoleBinding", "metadata": here, "roleRef": _ref("Role"), "subjects": subjects},
     )
-    return yaml.dump_all(every, Dumper=_Plain, sort_keys=False, width=160, explicit_start=True)
-
-
-class _Plain(yaml.SafeDumper):
-    """Without anchors: each object stands for itself."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401  whatever it is
-        """All of them."""
-        del data
-        return True
+    return as_yaml([*every])
 
 
 def _rules(rights: Sequence[Right]) -> list[Mapping[str, Any]]:

@@ -16,6 +16,11 @@ TRUE = frozenset(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
 FALSE = frozenset(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"))
 NUMBER = re.compile(r"[+-]?(?:\.?\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|0x[0-9a-fA-F]+|0o[0-7]+)")
 
+SHORT = frozenset(("y", "Y", "n", "N"))
+"""What YAML 1.1 takes for booleans, besides: kubectl does."""
+SECRET = "password"  # noqa: S105  a key's name
+"""A key whose value is shown to nobody."""
+
 T = TypeVar("T")
 Path = tuple[str | int, ...]
 Bounds = tuple[float | None, float | None]
@@ -61,7 +66,8 @@ class Reader:
 
     def _wrong(self, node: Node, path: Path, expected: str, remedy: str) -> UnsetType:
         name = path[-1] if path and isinstance(path[-1], str) else "an entry" if path else "the document"
-        return self._problem(node.at, path, "wrong-type", f"{name} must be {expected}, not {_shown(node)}", remedy)
+        shown = "this" if name == SECRET else _shown(node)
+        return self._problem(node.at, path, "wrong-type", f"{name} must be {expected}, not {shown}", remedy)
 
     def _value(self, node: Node, wanted: inspect.Type, path: Path) -> object:
         self.places[dotted(path)] = node.at
@@ -143,10 +149,11 @@ class Reader:
         raise AssertionError(wanted)
 
     def _text(self, node: Scalar, path: Path) -> object:
-        if self._exact and node.plain and (node.text in TRUE | FALSE or NUMBER.fullmatch(node.text)):
-            kind = "number" if NUMBER.fullmatch(node.text) else "boolean"
-            what = f"{node.text} without quotes is a {kind}, and must be text"
-            return self._problem(node.at, path, "wrong-type", what, f'write "{node.text}"')
+        if self._exact and node.plain and (node.null or looks_otherwise(node.text)):
+            kind = "null" if node.null else "a number" if NUMBER.fullmatch(node.text) else "a boolean"
+            shown = "it" if path[-1:] == (SECRET,) else node.text
+            what = f"{shown} without quotes is {kind}, and must be text"
+            return self._problem(node.at, path, "wrong-type", what, f'write "{shown}"' if shown != "it" else "quote it")
         return node.text
 
     def _bool(self, node: Scalar, path: Path) -> object:
@@ -183,6 +190,11 @@ class Reader:
             what = f"{node.text} is more than {most:.15g}{unit}"
             return self._problem(node.at, path, "out-of-range", what, f"write {most:.15g}{unit} or less")
         return value
+
+
+def looks_otherwise(text: str) -> bool:
+    """Whether text without quotes is a number or a boolean to a reader of YAML."""
+    return text in TRUE | FALSE | SHORT or NUMBER.fullmatch(text) is not None
 
 
 def plain(node: Node) -> object:

@@ -185,10 +185,13 @@ class Community(Struct, frozen=True):
 
 
 class ConfigMap(Struct, frozen=True):
-    """core/v1 ConfigMap: MetalLB's, of the time before it had resources."""
+    """core/v1 ConfigMap: MetalLB's, of the time before it had resources. Peers in it may have passwords."""
 
     metadata: Metadata
     data: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"ConfigMap({self.metadata.namespace}/{self.metadata.name})"
 
 
 class Resources(Struct, frozen=True):

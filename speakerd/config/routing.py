@@ -1,6 +1,6 @@
 """MetalLB's BGP objects -> one checked Routing; a faulty object never takes the rest down; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import TypeVar
 
@@ -52,13 +52,14 @@ def _route(
     faults = [*_spec_problems(origin, spec), *communities.problems_of(origin, spec.communities, aliases)]
     faults += named(origin, "ipAddressPools", "pool", spec.ip_address_pools, ground.pool_labels)
     faults += named(origin, "peers", "peer", spec.peers, known_peers)
-    faults += _too_short(origin, spec, [pool for pool in ground.pools if every or pool.name in chosen])
-    problems += faults
+    meant = [pool for pool in ground.pools if every or pool.name in chosen]
+    narrow = {pool.name: found for pool in meant if (found := [*_too_short(origin, spec, pool)])}
+    problems += [*faults, *(fault for found in narrow.values() for fault in found)]
     if any(fault.severity == "error" for fault in faults) or communities.waits(spec.communities, aliases):
         return None
     return Route(
         name=each.metadata.name,
-        pools=None if every else chosen,
+        pools=_without(narrow, chosen, ground, every=every),
         nodes=matching(spec.node_selectors, ground.node_labels or {}) if spec.node_selectors else None,
         by_service=bool(spec.service_selectors),
         aggregation=spec.aggregation_length,
@@ -90,14 +91,20 @@ def _spec_problems(origin: Origin, spec: BGPAdvertisementSpec) -> Iterator[Probl
         yield from selector_problems(origin, field, selectors)
 
 
-def _too_short(origin: Origin, spec: BGPAdvertisementSpec, pools: Iterable[Pool]) -> Iterator[Problem]:
-    """A prefix that is wider than the pool's own blocks would draw traffic for addresses that are not ours."""
-    for pool in pools:
-        for family, length in ((4, spec.aggregation_length), (6, spec.aggregation_length_v6)):
-            widest = min((_widest(each) for each in pool.ranges if each.family == family), default=0)
-            if length in LENGTHS[family] and length < widest:
-                what = f"/{length} is wider than pool {pool.name}, whose largest block is a /{widest}"
-                yield origin.error(FIELDS[family], "aggregation-too-short", what, f"write {widest} or more")
+def _without(narrow: Collection[str], chosen: frozenset[str], ground: Ground, *, every: bool) -> frozenset[str] | None:
+    """The pools it announces: one that is too narrow for it costs the others nothing."""
+    if not narrow:
+        return None if every else chosen
+    return (frozenset(pool.name for pool in ground.pools) if every else chosen) - frozenset(narrow)
+
+
+def _too_short(origin: Origin, spec: BGPAdvertisementSpec, pool: Pool) -> Iterator[Problem]:
+    """A prefix that is wider than an entry of the pool would draw traffic for addresses that are not ours."""
+    for family, length in ((4, spec.aggregation_length), (6, spec.aggregation_length_v6)):
+        needed = max((_widest(each) for each in pool.ranges if each.family == family), default=0)
+        if length in LENGTHS[family] and length < needed:
+            what = f"/{length} is wider than a block of pool {pool.name}, a /{needed}: the pool is not announced"
+            yield origin.error(FIELDS[family], "aggregation-too-short", what, f"write {needed} or more")
 
 
 def _widest(each: Range) -> int:
@@ -119,12 +126,10 @@ def _clashes(routes: Iterable[Route], ground: Ground) -> Iterator[Problem]:
     if not ground.node_labels:
         return
     for one, other in combinations((each for each in routes if not each.by_service), 2):
-        pools = [pool for pool in ground.pools if one.covers(pool.name) and other.covers(pool.name)]
-        if (
-            clash(one, other)
-            and meet(one, other, ground.node_labels)
-            and any(same_lengths(one, other, p) for p in pools)
-        ):
+        if not (clash(one, other) and meet(one, other, ground.node_labels)):
+            continue
+        pools = (pool for pool in ground.pools if one.covers(pool.name) and other.covers(pool.name))
+        if any(same_lengths(one, other, each) for each in pools):
             what = f"localPref {one.local_pref} contradicts {other.local_pref} of BGPAdvertisement {other.name}"
             yield Problem(one.origin, "spec.localPref", "conflicting-advertisements", what, "let the two agree")
 

@@ -13,7 +13,7 @@ IPV4 = rf"({OCTET}\.){{3}}{OCTET}"
 IPV6 = r"[0-9a-fA-F:]*:[0-9a-fA-F:]*(\.[0-9.]+)?"
 BLOCK = rf"{IPV4}/(3[0-2]|[12]?[0-9])|{IPV6}/(12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 BETWEEN = rf"{IPV4} *- *{IPV4}|{IPV6} *- *{IPV6}"
-ADDRESSES = rf"^ *({BLOCK}|{BETWEEN}) *$"
+ADDRESSES = rf"^({BLOCK}| *({BETWEEN}) *)$"
 """What `addresses.parse` takes, but for the order of a range and the fine print of IPv6."""
 ENTRIES = 1024
 """Of one list, so that the API server can bound what a rule costs; a pool of that many ranges is a mistake."""
@@ -120,8 +120,8 @@ def rule(text: str, message: str) -> Schema:
 
 
 def matching(description: str, pattern: str, message: str, length: int) -> dict[str, Any]:
-    """Text of a form."""
-    checked = [rule(f"self.matches(r'^({pattern})$')", message)]
+    """Text of a form, or none."""
+    checked = [rule(f"self == '' || self.matches(r'^({pattern})$')", message)]
     return {"description": description, "type": "string", "maxLength": length, "x-kubernetes-validations": checked}
 
 

@@ -1,5 +1,6 @@
 """Label selectors, as Kubernetes matches them; pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from speakerd.config.resources import Expression, LabelSelector
@@ -41,9 +42,19 @@ def keys(selectors: Iterable[LabelSelector]) -> frozenset[str]:
     return frozenset(found)
 
 
+NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+KEY = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{NAME}")
+VALUE = re.compile(rf"({NAME})?")
+
+
 def faults(selector: LabelSelector) -> list[str]:
     """What the API server would refuse in it."""
-    found = []
+    keys_of, values = list(selector.match_labels), list(selector.match_labels.values())
+    for each in selector.match_expressions:
+        keys_of.append(each.key)
+        values += each.values
+    found = [f"{each!r} is no key of a label" for each in keys_of if not KEY.fullmatch(each)]
+    found += [f"{each!r} is no value of a label" for each in values if not VALUE.fullmatch(each)]
     for each in selector.match_expressions:
         if each.operator not in OPERATORS:
             found.append(f"operator {each.operator!r} is not one of {', '.join(OPERATORS)}")

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""RFC 1123 subdomain, as Kubernetes wants it of most names."""
 INTERFACE = re.compile(r"[^\s/:]{1,15}")
 """What the kernel takes: IFNAMSIZ with its final zero is 16."""
 

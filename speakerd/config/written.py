@@ -7,6 +7,7 @@ import msgspec
 import yaml
 
 from speakerd.config.lastgood import KINDS
+from speakerd.config.reader import looks_otherwise
 from speakerd.config.resources import Resources
 
 GROUP = "metallb.io"
@@ -76,13 +77,20 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any piece of a spec
 
 def as_yaml(documents: list[dict[str, Any]]) -> str:
     """Text of one document after the other."""
-    return yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=160, explicit_start=len(documents) > 1)
+    return yaml.dump_all(documents, Dumper=Plain, sort_keys=False, width=160, explicit_start=len(documents) > 1)
 
 
-class _Plain(yaml.SafeDumper):
-    """Without anchors: each object stands for itself."""
+class Plain(yaml.SafeDumper):
+    """Without anchors: each object stands for itself; and text in quotes that any reader might take for a number."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401  whatever it is
         """All of them."""
         del data
         return True
+
+
+def _quoted(dumper: Plain, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if looks_otherwise(text) else None)
+
+
+Plain.add_representer(str, _quoted)

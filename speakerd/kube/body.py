@@ -33,6 +33,8 @@ VIP, MEMBER = "vip", "member"
 KEY_ID = re.compile(r"[0-9a-f]{8}")
 LONGEST_NAME = 253
 """Of an object (RFC 1123 subdomain); node names may be as long by themselves."""
+LABEL_LENGTH = 63
+"""Of a label's value."""
 MERGE_PATCH = "application/merge-patch+json"
 MESSAGE_BYTES = 1000
 """The API refuses an Event whose message is over 1,024 bytes."""
@@ -180,7 +182,8 @@ def configuration_state(namespace: str, name: str, component: str, node: Node) -
     metadata: dict[str, object] = {"name": name, "namespace": namespace}
     labels = {"metallb.io/component-type": component}
     if component == "speaker":
-        labels["metallb.io/node-name"] = node.name[:63]
+        short = node.name if len(node.name) <= LABEL_LENGTH else sha256(node.name.encode()).hexdigest()[:32]
+        labels["metallb.io/node-name"] = short
         if node.uid:
             owner = {"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}
             metadata["ownerReferences"] = [owner]

@@ -21,9 +21,11 @@ from speakerd.kube import body, lease, meshkeys, objects, reflector
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.configstate import ConfigStates
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
+from speakerd.kube.objects import IPAddressPool, L2Advertisement
 from speakerd.kube.poolstatus import PoolStatus
 from speakerd.kube.recorder import Recorder
 from speakerd.kube.reflector import Reflector
+from speakerd.kube.remembered import Remembered
 from speakerd.kube.weather import Weather
 from speakerd.kube.writer import WriteError, Writer
 from speakerd.model import Node, Record
@@ -74,6 +76,8 @@ class Cluster:
         self._record_changed = asyncio.Event()
         self._failing: dict[str, str] = {}
         self.weather = Weather()
+        self._pools, self._advertisements = Remembered[IPAddressPool](), Remembered[L2Advertisement]()
+        self._had_pools = False
         self._elect = asyncio.Event()
         self._namespaces_wanted, self._legacy_wanted = asyncio.Event(), asyncio.Event()
         self._from_file = bool(settings.membership.secret_file)
@@ -132,14 +136,15 @@ class Cluster:
 
     def stores(self, *, drained: bool, hints: Mapping[bytes, Record] | None) -> Stores:
         """All that is known now. `hints`: who owned the VIPs, where an earlier process told it."""
-        self.weather.had_pools |= bool(self.pools.value)
+        pools, advertisements = self._counting(time.monotonic())
+        self._had_pools |= bool(pools)
         return Stores(
             services=self.services.value,
             slices=self.slices.value,
             nodes=self.nodes.value,
             members=self.members.value,
-            pools=self.pools.value,
-            advertisements=self.advertisements.value,
+            pools=pools,
+            advertisements=advertisements,
             settled=self.settled,
             ledger=self.writer.value if self.writer else None,
             row_version=self.row_version,
@@ -151,13 +156,18 @@ class Cluster:
             namespaces_settled=self.namespaces_settled,
             legacy=self.legacy.value,
             legacy_settled=_settled(self.legacy),
-            pools_gone=self.weather.pools_gone,
+            pools_gone=self._had_pools and not pools,
         )
 
+    def _counting(self, now: float) -> tuple[Mapping[str, IPAddressPool], Mapping[str, L2Advertisement]]:
+        """Pools and advertisements that count: those that are there, and such as vanished by accident, it seems."""
+        pools = self._pools.see(self.pools.value, now, kind=not self.pools.absent)
+        return pools, self._advertisements.see(self.advertisements.value, now, kind=not self.advertisements.absent)
+
     def look_out(self, now: float) -> bool:
-        """Note what only time brings; whether anything is another. To be asked every few seconds."""
+        """Whether what only time brings may be another. To be asked every few seconds."""
         version = self.row_version if any(each.error for each in self._always) else None
-        return self.weather.look(now, version, pools=bool(self.pools.value), kind=not self.pools.absent)
+        return self.weather.look(now, version) or self._pools.holding or self._advertisements.holding
 
     def apply(self, plan: Plan, seen: Snapshot) -> None:
         """Hand a plan to those who write."""

@@ -119,11 +119,11 @@ class Writer:
         """Take the whole plan; what is under way, written already or resting after a failure is left alone."""
         if self._ledger is None:
             return
-        meant = self._meant(plan)
+        meant, adopted = self._meant(plan), {ip for ip, _ in plan.adoptions}
         jobs: dict[str, Job] = {f"release {each.held.ip}": self._release(each) for each in plan.releases}
         for write in plan.writes:
             if self._written.get(write.service.key) != write.service.resource_version:
-                jobs[write.service.key] = self._assign(write, meant)
+                jobs[write.service.key] = self._assign(write, meant, adopted)
         jobs |= {f"adopt {ip}": self._adopt(ip, ref, meant[ip]) for ip, ref in plan.adoptions}
         jobs |= {f"set aside {each.ip}": self._set_aside(each, mac) for each, mac in plan.set_aside}
         self._jobs = {key: job for key, job in jobs.items() if key not in self._busy}
@@ -172,6 +172,9 @@ class Writer:
 
     def _rest(self, key: str, fault: Exception) -> None:
         """Leave `key` alone for a while; the plan of that time says what is still to do."""
+        if self._ledger is None:
+            self._busy.discard(key)
+            return
         before = self._failures.get(key, Failure())
         self._failures[key] = Failure(before.count + 1, str(fault))
         delay = RETRY[min(before.count, len(RETRY) - 1)]
@@ -205,13 +208,14 @@ class Writer:
             log.info("namespace.created", namespace=self._namespace)
         return await self._client.request("POST", path, payload, guard=guard)
 
-    def _assign(self, write: StatusWrite, meant: Meant) -> Job:
-        """Reserve the addresses, then write the status."""
+    def _assign(self, write: StatusWrite, meant: Meant, adopted: AbstractSet[IP]) -> Job:
+        """Reserve the addresses, then write the status. Those that somebody's status names already are not `given`."""
         service, assignment = write.service, write.assignment
 
         async def job() -> None:
             for ip in assignment.ips:
-                if not await self._reserve(ip, ServiceRef(service.key, service.uid), meant[ip]):
+                ref = ServiceRef(service.key, service.uid)
+                if not await self._reserve(ip, ref, meant[ip], given=ip not in adopted):
                     return
             path, patch = (
                 body.service_status(service),
@@ -223,7 +227,7 @@ class Writer:
                 return
             if answer.status != NOT_FOUND:
                 raise WriteError(f"status {answer.status} {answer.reason}")
-            self._changed()
+            self._written[service.key] = service.resource_version
 
         return job
 
@@ -241,7 +245,7 @@ class Writer:
             raise WriteError(f"Lease {body.vip_lease_name(ip)}: {answer.status} {answer.reason}")
         found = _reservation(answer)
         self._note(ip, found)
-        return found is not None and self._ours(found, ref)
+        return found is not None and await self._join(found, ref, meant)
 
     async def _join(self, known: Reservation, ref: ServiceRef, meant: AbstractSet[ServiceRef]) -> bool:
         """Add `ref` to a Lease, if it names nobody but those `meant`."""
@@ -252,9 +256,11 @@ class Writer:
         if ref in known.services or not stands(known):
             return self._ours(known, ref)
         found, done = await self._change(
-            known, stands, lambda seen: body.holders_patch((*seen.services, ref), seen.resource_version)
+            known,
+            stands,
+            lambda seen: body.holders_patch([*dict.fromkeys((*seen.services, ref))], seen.resource_version),
         )
-        if not done:
+        if not done or found is None:
             self._changed()
         return done and found is not None and self._ours(found, ref)
 
@@ -275,10 +281,12 @@ class Writer:
             answer = await self._send("DELETE", path, body.exactly(found.uid, found.resource_version))
         if answer.status not in (OK, NOT_FOUND, CONFLICT):
             raise WriteError(f"Lease {seen.lease}: {answer.status} {answer.reason}")
-        if done and answer.status != CONFLICT:
+        if done and answer.status == CONFLICT:
+            return found, False  # whoever was faster has noted, or will see, what it is now
+        if done:
             found = _reservation(answer) if patch else None
         self._note(seen.ip, found)
-        return found, done and answer.status != CONFLICT
+        return found, done
 
     def _ours(self, found: Reservation, ref: ServiceRef) -> bool:
         if ref in found.services and not found.stranger:
@@ -390,6 +398,11 @@ class Writer:
         if answer.status not in (OK, CREATED):
             raise WriteError(f"{answer.status} {answer.reason}")
         return msgspec.json.decode(answer.body, type=Lease)
+
+
+def _with(seen: Reservation, ref: ServiceRef) -> bytes:
+    """What adds a Service to a Lease."""
+    return body.holders_patch([*dict.fromkeys((*seen.services, ref))], seen.resource_version)
 
 
 def _reservation(answer: Response) -> Reservation | None:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.kube, pytest.mark.timeout(120)]
 
 CRD = "ipaddresspools.metallb.io"
 LONGER = 12.0
-"""Seconds: longer than pools that are deleted while their CRD stands have until their addresses are released."""
+"""Seconds: longer than a pool that is deleted while its CRD stands counts on."""
 
 
 def restored(cluster: Cluster) -> None:

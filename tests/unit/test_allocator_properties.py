@@ -114,18 +114,24 @@ edits = st.one_of(
 )
 
 
+def given_and_why(found: dict[str, Assignment]) -> dict[str, Assignment]:
+    """All but the words: of several who have an address, the one that is named is anyone."""
+    return {key: replace(each, message="") for key, each in found.items()}
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(edits, max_size=14))
-def test_an_incremental_pass_ends_where_a_full_one_does(history: list[Edit]) -> None:
+@given(st.lists(st.lists(edits, min_size=1, max_size=3), max_size=12))
+def test_an_incremental_pass_ends_where_a_full_one_does(history: list[list[Edit]]) -> None:
     book = Book()
     world: World = ({}, {}, Config((pool("p", "10.0.0.0/30", "fd00::/127"),)))
     before: dict[str, Assignment] = {}
-    for edit in history:
-        world = edit(world)
+    for step in history:
+        for edit in step:
+            world = edit(world)
         services, ledger, config = world
         full, fresh = assign(services, config, ledger, Book())
         found, book = assign(services, config, ledger, book)
-        assert found == full
+        assert given_and_why(found) == given_and_why(full)
         assert book.idle == fresh.idle
         assert book.unreserved == fresh.unreserved
         unlike = {key for key in found.keys() | before.keys() if found.get(key) != before.get(key)}

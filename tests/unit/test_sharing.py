@@ -108,6 +108,21 @@ def test_who_asks_for_an_address_it_cannot_share_is_told_why(holder: Service, re
     assert (refused.ips, refused.reason, refused.message) == ((), reason, message)
 
 
+def test_a_pair_made_anew_under_the_lease_of_the_old_one_waits_for_it_to_go() -> None:
+    held = replace(lease("10.0.0.1", "a1", "a2"), services=(ServiceRef("ns/a1", "old"), ServiceRef("ns/a2", "old")))
+    wish = Request(ips("10.0.0.1"))
+    pair = [replace(sharer("a1"), request=wish), replace(sharer("a2", ports=DNS), request=wish)]
+    found = outcome(pair, POOL, leases=[held])
+    assert {(each.ips, each.reason) for each in found.values()} == {((), Reason.ADDRESS_HELD)}
+    assert found["a1"].message == "10.0.0.1 is held by a Lease of an earlier Service of that name"
+
+
+def test_one_that_is_ours_no_longer_shares_with_nobody_whatever_its_ports() -> None:
+    gone = replace(sharer("a1", "10.0.0.1"), ours=False)
+    asks = replace(sharer("a2", ports=TLS), request=Request(ips("10.0.0.1")))
+    assert outcome([gone, asks], POOL)["a2"].reason is Reason.ADDRESS_HELD
+
+
 # ---- holders
 
 
@@ -164,6 +179,15 @@ def test_those_who_share_an_address_that_a_stranger_has_are_all_given_another() 
     one, two = sharer("a1", "10.0.0.0"), sharer("a2", "10.0.0.0", ports=TLS)
     held = replace(lease("10.0.0.0", "a1", "a2"), stranger="02:ff:00:00:00:01")
     assert given_ips(outcome([one, two], POOL, leases=[held])) == {"a1": ["10.0.0.1"], "a2": ["10.0.0.1"]}
+
+
+def test_a_status_that_shows_what_was_chosen_lets_nobody_choose_anew() -> None:
+    full = Config((pool("p", "10.0.0.0/32"),))
+    first, waits = sharer("a1"), sharer("a2")
+    _, book = assign({each.key: each for each in (first, waits)}, full, {}, Book())
+    shown = replace(first, ips=ips("10.0.0.0"))
+    _, book = assign({each.key: each for each in (shown, waits)}, full, {}, book)
+    assert not book._gained
 
 
 # ---- the index

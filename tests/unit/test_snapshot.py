@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from speakerd import settings as settings_
 from speakerd.config.resources import (
+    ConfigMap,
     IPAddressPool,
     IPAddressPoolSpec,
     L2Advertisement,
@@ -400,3 +401,46 @@ def test_without_a_pool_for_some_namespaces_these_are_not_waited_for() -> None:
     seen, memo = build(stores(pools=pinned("p", namespaces=("ns",))), Settings(), Memo())
     assert seen.settled
     assert not memo.asks_for_namespaces
+
+
+def config_map(text: str) -> ConfigMap:
+    return ConfigMap(Metadata("config", "metallb-system"), {"config": text})
+
+
+OLD = "address-pools: [{name: p, protocol: layer2, addresses: [10.0.0.0/24]}]"
+
+
+def test_the_legacy_config_map_counts_where_there_is_no_resource_and_stays_as_it_was_after_a_slip() -> None:
+    settings, known = Settings(), replace(stores(legacy={"config": config_map(OLD)}), legacy_settled=True)
+    seen, memo = build(known, settings, Memo(settings))
+    assert memo.asks_for_legacy
+    assert [each.name for each in seen.config.pools] == ["p"]
+    for slip in ("peers: 7", "peers: [", "address-pools: [{name: p, protocol: layer2}]"):
+        seen, memo = build(replace(known, legacy={"config": config_map(f"{OLD}\n{slip}")}), settings, memo)
+        assert [each.name for each in seen.config.pools] == ["p"]
+        assert any(each.severity == "error" for each in seen.config.problems)
+    pool = IPAddressPool(Metadata("new", "metallb-system"), IPAddressPoolSpec(("10.1.0.0/24",)))
+    seen, memo = build(replace(known, pools={"new": pool}), settings, memo)
+    assert [each.name for each in seen.config.pools] == ["new"]
+    assert not memo.asks_for_legacy
+    seen, _ = build(replace(known, legacy={}, legacy_settled=False), settings, memo)
+    assert not seen.settled, "whether there is one is not known yet"
+
+
+def test_whom_a_faulty_pool_is_for_is_as_it_was_when_it_was_good() -> None:
+    settings, web = Settings(), api_service("10.0.0.1")
+    good = IPAddressPoolSpec(("10.0.0.0/24",), service_allocation=ServiceAllocation(namespaces=("ns",)))
+    pool = IPAddressPool(Metadata("p", "metallb-system"), good)
+    known = stores(services={"ns/web": web}, pools={"p": pool})
+    seen, memo = build(known, settings, Memo(settings))
+    assert seen.services["ns/web"].admitted_by == ("p",)
+    slip = replace(pool, spec=replace(good, addresses=("10.0.0.0/24", "oops"), service_allocation=None))
+    seen, memo = build(replace(known, pools={"p": slip}), settings, memo)
+    assert [each.pinned for each in seen.config.pools] == [True]
+    assert seen.services["ns/web"].admitted_by == ("p",)
+    assert any(each.severity == "error" for each in seen.config.problems)
+    seen, _ = build(
+        replace(known, pools={"p": replace(pool, spec=replace(good, service_allocation=None))}), settings, memo
+    )
+    assert (seen.config.pools[0].pinned, seen.config.problems) == (False, seen.config.problems)
+    assert not any(each.severity == "error" for each in seen.config.problems)

@@ -204,6 +204,39 @@ def test_the_legacy_config_map_counts_where_there_is_no_resource(
     ]
 
 
+def test_a_password_is_never_shown(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    peer = "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: p, namespace: metallb-system}\n"
+    for value in ("12345678", "[12345678]"):
+        assert main(["check", "-o", "json", "-f", write("p.yaml", f"{peer}spec: {{password: {value}}}")]) == 1
+        told = capsys.readouterr()
+        assert "spec.password" in told.out
+        assert "12345678" not in told.out + told.err
+
+
+@pytest.mark.parametrize("value", ["y", "N", "on", "~", "1e3", "0o17"])
+def test_what_kubectl_reads_as_something_else_than_text_is_told(
+    write: Write, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    labelled = POOL.replace("namespace:", f"labels: {{a: {value}}}, namespace:")
+    code, found = verdict(capsys, write("a.yaml", f"{labelled}spec: {{addresses: [10.0.0.0/24]}}\n{L2}"))
+    assert code == 1
+    assert "wrong-type" in {each["reason"] for each in found["problems"]}
+
+
+def test_objects_of_others_that_are_called_alike_are_no_concern(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calico = "apiVersion: crd.projectcalico.org/v1\nkind: BGPPeer\nmetadata: {name: p}\nspec: {peerIP: 192.0.2.1}\n"
+    assert verdict(capsys, write("calico.yaml", calico))[1]["problems"] == []
+
+
+def test_a_settings_file_of_two_documents_is_refused_as_the_agent_refuses_it(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = verdict(capsys, write("a.yaml", "announce: all\n---\niprange: 10.0.0.1-10.0.0.2\n"))
+    assert (code, [each["reason"] for each in found["problems"]]) == (1, ["several-documents"])
+
+
 def test_people_see_a_table(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     spec = "addresses: [10.0.0.1-10.0.0.9, 10.1.0.0/24, 10.2.0.0/24, 10.3.0.0/24, 10.4.0.0/24], autoAssign: false"
     assert main(["check", "-f", write("a.yaml", f"{POOL}spec: {{{spec}}}\n{L2}")]) == 0

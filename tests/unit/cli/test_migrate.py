@@ -1,5 +1,6 @@
 """`speakerd migrate` carries over what MetalLB, the charm or microk8s was told, and says what it cannot."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,69 @@ def test_flags_and_excluded_interfaces_become_settings_and_the_rest_is_told(migr
     assert len(lost) == 3
     _, told = migrate("-f", migrate.write("all.yaml", f"{OLD}---\n{INSTALLED}"))
     assert any("write it to /etc/speakerd.yaml" in line and '"port":7999' in line for line in told)
+
+
+SPEAKER = "kind: DaemonSet\napiVersion: apps/v1\nmetadata: {name: speaker}\n"
+EXCLUDES = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}\ndata:"
+
+
+def test_names_that_become_alike_are_told_apart(migrate: Migrate) -> None:
+    given = ["Lan_A", "lan-a", "LAN-A", "a..b", "a._b", "x" * 70, "x" * 71]
+    pools = [{"name": each, "protocol": "layer2", "addresses": [f"10.{i}.0.0/24"]} for i, each in enumerate(given)]
+    metadata = {"name": "config", "namespace": "metallb-system"}
+    old: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    old["data"] = {"config": yaml.safe_dump({"address-pools": pools})}
+    found, told = migrate("-f", migrate.write("old.yaml", yaml.safe_dump(old)))
+    made = [name for kind, name in names(found) if kind == "IPAddressPool"]
+    assert made == ["lan-a-2", "lan-a", "lan-a-3", "a.b", "a.b-2", "x" * 63, f"{'x' * 59}-2"]
+    assert len([line for line in told if "is called" in line]) == 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SPEAKER}spec: 7\n",
+        f"{SPEAKER}spec: {{template: [1]}}\n",
+        "kind: DaemonSet\napiVersion: apps/v1\nmetadata: 7\n",
+        f"{SPEAKER}spec: {{template: {{spec: {{containers: [null, x, {{name: speaker, args: 7}}]}}}}}}\n",
+        f"{EXCLUDES} [excludel2.yaml]\n",
+        f"{EXCLUDES} {{excludel2.yaml: 'announcedInterfacesToExclude: [2024-99-99]'}}\n",
+    ],
+)
+def test_odd_objects_are_survived(migrate: Migrate, text: str) -> None:
+    migrate("-f", migrate.write("odd.yaml", text), code=0)
+
+
+def test_flags_in_two_words_and_a_port_that_is_none(migrate: Migrate) -> None:
+    args = '["--lb-class", "example.com/x", "--namespace=12345", "--ml-bindport=99999"]'
+    text = re.sub(r"args: \[.*\]", f"args: {args}", INSTALLED, count=1)
+    found, told = migrate("-f", migrate.write("all.yaml", text), "-o", "settings", code=1)
+    assert found[0]["kubernetes"] == {"loadBalancerClass": "example.com/x", "namespace": "12345"}
+    assert any("99999 is no port" in line for line in told)
+
+
+def test_what_is_dropped_is_an_error_and_nothing_is_applied(migrate: Migrate) -> None:
+    text = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: a}\nspec: {addresses: 10.0.0.0/24}\n"
+    found, told = migrate("-f", migrate.write("a.yaml", text), code=1)
+    assert found == []
+    assert "must be a list" in told[0]
+    assert migrate("-f", migrate.write("a.yaml", text), "--apply", code=1)[0] == []
+
+
+@pytest.mark.parametrize("value", ["12e45", "1e3", "0o17", "y", "on", "1:2", "null", "~", "007"])
+def test_text_that_looks_like_something_else_is_quoted(
+    migrate: Migrate, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    text = f"""apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {{name: l2, namespace: metallb-system}}
+spec: {{nodeSelectors: [{{matchExpressions: [{{key: a, operator: In, values: ["{value}"]}}]}}]}}
+"""
+    main(["migrate", "-f", migrate.write("in.yaml", text)])
+    printed = capsys.readouterr().out
+    assert f"'{value}'" in printed
+    main(["check", "-f", migrate.write("out.yaml", printed), "-o", "json"])
+    assert "wrong-type" not in capsys.readouterr().out
 
 
 CHARM = """application: metallb

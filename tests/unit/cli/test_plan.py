@@ -199,6 +199,11 @@ def test_what_is_announced_by_bgp_is_told_by_node_and_not_as_a_fault_of_layer_2(
     assert [each["reason"] for each in dead["services"][0]["announce"]] == ["node-not-selected"]
 
 
+def test_objects_of_others_that_are_called_alike_are_not_planned(plan: Plan) -> None:
+    other = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": WEB["metadata"]}
+    assert told(plan(P1, WEB, other)) == {"web": ("assigned", ["10.0.0.1"], "")}
+
+
 def test_a_dead_node_is_succeeded_and_the_move_is_told(plan: Plan) -> None:
     world = (P1, advertisement(), node("a"), node("b"), WEB, endpoints("web", "a"))
     found = plan(*world, options=("--down", "a"))

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from speakerd.config.lastgood import Good, settled
+from speakerd.config.lastgood import Good, in_force, resolved
 from speakerd.config.resources import (
     BGPPeer,
     BGPPeerSpec,
@@ -25,7 +25,10 @@ def pool(name: str, *addresses: str, version: int = 1) -> IPAddressPool:
 
 
 def seen(*pools: IPAddressPool, good: Good, **more: Any) -> tuple[Config, Good]:  # noqa: ANN401  fields
-    return settled(Resources(pools, (ALL,), **more), NOTHING, None, good)
+    """What is in force, with the problems of what was given."""
+    cluster = Resources(pools, (ALL,), **more)
+    counts, good = in_force(cluster, NOTHING, good)
+    return resolved(counts, cluster, NOTHING, None), good
 
 
 def sizes(found: Config) -> dict[str, int]:

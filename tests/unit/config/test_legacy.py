@@ -135,6 +135,20 @@ POOL = "- {name: p, addresses: [10.0.0.0/24], protocol: "
         (f"address-pools:\n{POOL}bgp, auto-asign: true}}", "2:54", "address-pools[0].auto-asign", "unknown-key"),
         ("bfd-profiles: [{name: x}]\nbfdProfile: x", "2:1", "bfdProfile", "unknown-key"),
         ("peers: [{my-asn: 1, peer-asn: 2}]", "1:9", "peers[0].peer-address", "missing-key"),
+        ("bfd-profiles: [{name: a}, {name: a}]", "1:27", "name", "duplicate-name"),
+        (
+            "peers: [{my-asn: 1, peer-asn: 2, peer-address: 192.0.2.1, bfd-profile: none}]",
+            "1:9",
+            "bfd-profile",
+            "unknown-bfd-profile",
+        ),
+        (
+            f"address-pools:\n{POOL}bgp, bgp-advertisements: [{{communities: [later]}}]}}",
+            "2:3",
+            "bgp-advertisements",
+            "unknown-community",
+        ),
+        ("address-pools: [{name: '', protocol: bgp, addresses: []}]", "1:17", "name", "missing-key"),
         ("peers: [", "2:1", "", "unreadable"),
     ],
 )
@@ -147,6 +161,16 @@ def test_an_unknown_key_takes_nothing_else_down() -> None:
     found = read(f"address-pools:\n{POOL}layer2, what: 7}}\n")
     assert [each.metadata.name for each in found.resources.pools] == ["p"]
     assert [each.reason for each in found.problems] == ["unknown-key"]
+
+
+def test_a_port_of_0_is_the_usual_one() -> None:
+    (peer,) = read("peers: [{my-asn: 1, peer-asn: 2, peer-address: 192.0.2.1, peer-port: 0}]").resources.peers
+    assert peer.spec.peer_port is None
+
+
+def test_passwords_in_it_are_shown_by_nobody() -> None:
+    text = "peers: [{my-asn: 1, peer-asn: 2, peer-address: 192.0.2.1, password: hunter2}]"
+    assert "hunter2" not in repr(read(text)) + repr(ConfigMap(Metadata("config", "ns"), {"config": text}))
 
 
 def test_a_config_map_without_the_entry_says_nothing() -> None:

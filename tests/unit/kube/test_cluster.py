@@ -99,34 +99,25 @@ def test_namespaces_are_watched_only_where_a_pool_asks_for_their_labels() -> Non
     assert not here.look_out(60.0), "all else is watched"
 
 
-def pools_gone(here: Cluster, now: float) -> bool:
-    here.look_out(now)
-    return here.stores(drained=False, hints=None).pools_gone
-
-
 POOLS = b'{"metadata":{"resourceVersion":"5"},"items":[{"metadata":{"name":"p","namespace":"metallb-system"}}]}'
 NONE = b'{"metadata":{"resourceVersion":"6"},"items":[]}'
-NO_KIND = Response(404, b'{"reason":"NotFound"}')
 
 
 def test_that_there_is_no_pool_is_an_accident_where_none_was_ever_seen() -> None:
     here = cluster()
     here.pools.page(Response(200, NONE))
-    assert not any(pools_gone(here, now) for now in (0.0, 1000.0))
+    assert not here.stores(drained=False, hints=None).pools_gone
 
 
-def test_pools_that_were_deleted_are_gone_for_good_soon_and_with_their_crd_after_ten_minutes() -> None:
-    for answer, after in ((Response(200, NONE), 10.0), (NO_KIND, 600.0)):
-        here = cluster()
-        here.pools.page(Response(200, POOLS))
-        assert not pools_gone(here, 0.0)
-        here.pools.page(Response(200, NONE))
-        assert not pools_gone(here, 100.0), "it may be the CRD that goes"
-        here.pools.page(answer)
-        assert not pools_gone(here, 100.0 + after - 1)
-        assert pools_gone(here, 100.0 + after)
-        here.pools.page(Response(200, POOLS))
-        assert not pools_gone(here, 2000.0)
+def test_pools_that_vanish_count_on_for_a_moment_and_that_is_looked_at_again() -> None:
+    here = cluster()
+    here.pools.page(Response(200, POOLS))
+    assert list(here.stores(drained=False, hints=None).pools) == ["metallb-system/p"]
+    assert not here.look_out(0.0)
+    here.pools.page(Response(200, NONE))
+    seen = here.stores(drained=False, hints=None)
+    assert (list(seen.pools), seen.pools_gone) == (["metallb-system/p"], False)
+    assert here.look_out(0.0)
 
 
 def test_the_legacy_config_map_is_watched_only_where_there_is_no_resource() -> None:

@@ -404,6 +404,30 @@ def test_a_release_leaves_an_address_to_those_who_still_share_it() -> None:
     play(story)
 
 
+def test_who_joins_an_address_found_in_a_status_does_not_make_it_one_that_was_given() -> None:
+    async def story(scene: Scene) -> None:
+        adopted = ((ONE, ServiceRef("default/old", "uid-old")),)
+        scene.writer.apply(plan(give(ONE, name="tls"), adoptions=adopted))
+        await scene.until(lambda: bool(scene.api.leases))
+        await scene.until(lambda: bool(scene.api.patches) or scene.turns > 0)
+        assert not held_now(scene).given
+
+    play(story)
+
+
+def test_a_service_that_is_gone_is_not_written_to_again_and_again() -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.answers = {"PATCH": 404}
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: ("PATCH", "status") in scene.api.asked)
+        for _ in range(20):
+            scene.writer.apply(plan(give(ONE)))
+            await asyncio.sleep(0)
+        assert scene.api.asked.count(("PATCH", "status")) == 1
+
+    play(story)
+
+
 async def given(scene: Scene) -> Reservation:
     """The Lease of an address that was just given."""
     scene.writer.apply(plan(give(ONE)))
