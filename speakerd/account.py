@@ -72,6 +72,8 @@ def report_of(state: State) -> report.Report:
     told.conditions = dict(state.observed.conditions)
     if state.snapshot and (routes := state.snapshot.config.routing.routes):
         told.conditions[Finding.BGP_NOT_SPOKEN] = ", ".join(each.name for each in routes)
+    if state.cluster.missing:
+        told.conditions[Finding.RESOURCES_MISSING] = ", ".join(state.cluster.missing)
     if state.unserved:
         told.conditions[Finding.HTTP_NOT_SERVED] = ", ".join(f"{bind}: {why}" for bind, why in state.unserved.items())
     if state.plan:

@@ -164,6 +164,12 @@ class Cluster:
         pools = self._pools.see(self.pools.value, now, kind=not self.pools.absent)
         return pools, self._advertisements.see(self.advertisements.value, now, kind=not self.advertisements.absent)
 
+    @property
+    def missing(self) -> list[str]:
+        """Kinds that the API knows no longer, and whose objects count on."""
+        kinds = ((self.pools, self._pools), (self.advertisements, self._advertisements))
+        return [each.kind.name for each, kept in kinds if each.absent and kept.holding]
+
     def look_out(self, now: float) -> bool:
         """Whether what only time brings may be another. To be asked every few seconds."""
         version = self.row_version if any(each.error for each in self._always) else None

@@ -47,7 +47,7 @@ CONFIG_MAP = {
 
 
 @pytest.fixture
-def legacy(cluster: Cluster) -> Iterator[Cluster]:
+def legacy(cluster: Cluster, agents: list[Agent]) -> Iterator[Cluster]:
     """The cluster as MetalLB 0.9 has it: a ConfigMap, and no resource."""
     kept = [
         cluster.get(kind, "lan", METALLB) or pytest.fail("there is no pool")
@@ -56,6 +56,7 @@ def legacy(cluster: Cluster) -> Iterator[Cluster]:
     for each in kept:
         cluster.delete(each["kind"], "lan", METALLB)
     cluster.create(CONFIG_MAP)
+    eventually(lambda: all(pools(each) == ["lan-of-old", "routed"] for each in agents), "the ConfigMap counts", 30)
     yield cluster
     cluster.delete("ConfigMap", "config", METALLB)
     for each in kept:
@@ -68,6 +69,11 @@ def planned(agent: Agent) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def pools(agent: Agent) -> list[str]:
+    """The pools that count."""
+    return [each["name"] for each in planned(agent).get("pools", ())]
 
 
 def routes(agent: Agent, name: str) -> list[tuple[str, str, list[str], int, list[str]]]:
@@ -103,5 +109,5 @@ def test_a_resource_takes_the_place_of_the_config_map(legacy: Cluster, lan: Lan,
     assert given(legacy, "web", 30)[0].startswith("10.99.13.")
     legacy.create(objects.pool("new", "10.99.15.0/28"))
     eventually(lambda: given(legacy, "web")[0].startswith("10.99.15."), "it is given an address of the new pool", 30)
-    assert [each["name"] for each in planned(agents[0])["pools"]] == ["new"]
+    assert pools(agents[0]) == ["new"]
     legacy.delete("IPAddressPool", "new", METALLB)
