@@ -173,7 +173,7 @@ class Book:
             if not choosers:
                 self._grounds.space.put_back(at)
         for key in choosers:
-            if not occupancy.open_to(at, self.services[key]):
+            if not occupancy.stands(at, self.services[key]):
                 self._reopen(key)
         for key in (*self._asked.get(at, ()), *(each for each in occupancy.interested(at) if each not in choosers)):
             self._reopen(key)

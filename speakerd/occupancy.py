@@ -98,6 +98,12 @@ class Occupancy:
         """Whether it is free, or all that have it share it with `service`, and no stranger has it."""
         return not self.stranger(at) and not any(True for _ in self.rivals(at, service))
 
+    def stands(self, at: int, service: Service) -> bool:
+        """Whether one that chose it would be given it anew: a Lease that names others alone is not looked for."""
+        reservation = self.reservations.get(at)
+        named = reservation is None or ServiceRef(service.key, service.uid) in reservation.services
+        return named and self.open_to(at, service)
+
     def joins(self, service: Service) -> list[int]:
         """Places that others have and that it may have as well, the lowest first."""
         return [at for at in self._shared.open(service.sharing) if self.open_to(at, service)] if service.sharing else []

@@ -181,6 +181,18 @@ def test_those_who_share_an_address_that_a_stranger_has_are_all_given_another() 
     assert given_ips(outcome([one, two], POOL, leases=[held])) == {"a1": ["10.0.0.1"], "a2": ["10.0.0.1"]}
 
 
+def test_what_was_chosen_is_given_up_where_a_lease_turns_out_to_name_another_alone() -> None:
+    full, first, other = Config((pool("p", "10.0.0.0/32"),)), sharer("a1"), sharer("a2", ports=TLS)
+    asks_elsewhere = replace(other, request=Request(pool="none"))
+    services = {each.key: each for each in (first, asks_elsewhere)}
+    found, book = assign(services, full, {}, Book())
+    assert found["ns/a1"].ips == ips("10.0.0.0")
+    held = lease("10.0.0.0", "a2")
+    found, _ = assign(services, full, {held.ip: held}, book)
+    anew, _ = assign(services, full, {held.ip: held}, Book())
+    assert found == anew
+
+
 def test_a_status_that_shows_what_was_chosen_lets_nobody_choose_anew() -> None:
     full = Config((pool("p", "10.0.0.0/32"),))
     first, waits = sharer("a1"), sharer("a2")
