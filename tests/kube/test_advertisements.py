@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tests.lab import objects
 from tests.lab.cluster import Cluster
 from tests.lab.net import Lan
 from tests.lab.objects import METALLB, Object
@@ -16,22 +15,19 @@ from tests.lab.waiting import eventually, throughout
 pytestmark = pytest.mark.kube
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
+FIELDS = ("interfaces", "nodeSelectors", "preferredNodeSelectors", "serviceSelectors")
 Advertise = Callable[..., None]
 
 
 @pytest.fixture
 def advertise(cluster: Cluster) -> Iterator[Advertise]:
-    """Lets one L2Advertisement, of all pools, be what the test says, in place of the usual one."""
-    usual = cluster.get("L2Advertisement", "lan", METALLB) or {}
-    cluster.delete("L2Advertisement", "lan", METALLB)
+    """Lets the one L2Advertisement, of all pools, be what the test says."""
 
     def put(**spec: Any) -> None:  # noqa: ANN401  fields as JSON has them
-        cluster.delete("L2Advertisement", "this", METALLB)
-        cluster.create({**objects.advertisement("this"), "spec": spec})
+        cluster.patch("L2Advertisement", "lan", {"spec": dict.fromkeys(FIELDS) | spec}, namespace=METALLB)
 
     yield put
-    cluster.delete("L2Advertisement", "this", METALLB)
-    cluster.create({**usual, "metadata": objects.meta("lan", METALLB)})
+    put()
 
 
 @pytest.fixture
@@ -124,12 +120,12 @@ def test_only_services_that_an_advertisement_selects_are_announced(
 
 
 def test_the_status_object_follows_the_owner(cluster: Cluster, lan: Lan, label: Callable[..., None]) -> None:
-    publish(cluster, "told", lan.nodes)
-    (address,) = given(cluster, "told")
+    publish(cluster, "followed", lan.nodes)
+    (address,) = given(cluster, "followed")
     before = owner(lan, address)
 
     def named() -> list[str]:
-        found = cluster.every("ServiceL2Status", METALLB, labelSelector="metallb.io/service-name=told")
+        found = cluster.every("ServiceL2Status", METALLB, labelSelector="metallb.io/service-name=followed")
         return [each["status"]["node"] for each in found if each.get("status")]
 
     eventually(lambda: named() == [before], "it names the owner")

@@ -57,9 +57,10 @@ def vip_leases(cluster: Cluster) -> list[str]:
 
 
 def said(cluster: Cluster, name: str, reason: str) -> list[str]:
-    """Messages of the events about Service `name` that carry this reason."""
-    events = cluster.every("Event", "default")
-    return [each["message"] for each in events if (each["involvedObject"]["name"], each["reason"]) == (name, reason)]
+    """Messages of the events about Service `name`, and no earlier one of that name, that carry this reason."""
+    uid = (cluster.get("Service", name) or {}).get("metadata", {}).get("uid")
+    about = [each for each in cluster.every("Event", "default") if each["involvedObject"]["name"] == name]
+    return [each["message"] for each in about if each["reason"] == reason and each["involvedObject"].get("uid") == uid]
 
 
 def clear(cluster: Cluster) -> None:
