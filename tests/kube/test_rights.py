@@ -49,12 +49,15 @@ def test_a_kubeconfig_made_for_a_host_has_the_rights_of_the_agent_until_its_secr
     assert made["clusters"][0]["cluster"]["server"] == plane.cluster.access.url
     token = made["users"][0]["user"]["token"]
     host = Cluster(msgspec.structs.replace(plane.cluster.access, token=token), list)
-    assert host.every("IPAddressPool", METALLB)
-    with pytest.raises(ApiError) as refused:
-        host.every("Secret", METALLB)
-    assert refused.value.code == FORBIDDEN
-    plane.cluster.delete("Secret", "speakerd-worker-1", METALLB)
-    eventually(lambda: refuses(host), "its token is worth nothing any more", 30)
+    try:
+        assert host.every("IPAddressPool", METALLB)
+        with pytest.raises(ApiError) as refused:
+            host.every("Secret", METALLB)
+        assert refused.value.code == FORBIDDEN
+        plane.cluster.delete("Secret", "speakerd-worker-1", METALLB)
+        eventually(lambda: refuses(host), "its token is worth nothing any more", 30)
+    finally:
+        host.close()
 
 
 def refuses(host: Cluster) -> bool:
