@@ -70,15 +70,7 @@ class Verdict(Struct, frozen=True, rename="camel"):
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options."""
-    parser.add_argument(
-        "-f",
-        "--file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="settings or Kubernetes objects, YAML or JSON, - is standard input; may be given again"
-        " (default: the settings of this host)",
-    )
+    inputs.configure(parser, "the settings of this host")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
     parser.add_argument("--example", action="store_true", help="print a settings file with every key explained")
     parser.epilog = "Example: kubectl get ipaddresspools,l2advertisements -A -o yaml | speakerd check -f -"

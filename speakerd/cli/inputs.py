@@ -1,5 +1,6 @@
 """Files that commands are given: settings and Kubernetes objects, told apart, with every fault in them."""
 
+import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,6 +44,19 @@ class Inputs(Struct, frozen=True):
                 labels = fields.get("labels")
                 found[str(fields.get("name", ""))] = labels if isinstance(labels, dict) else {}
         return found or None
+
+
+def configure(parser: argparse.ArgumentParser, default: str) -> None:
+    """The option that names them; `default` says what counts without it."""
+    parser.add_argument(
+        "-f",
+        "--file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="settings or Kubernetes objects, YAML or JSON, - is standard input; may be given again"
+        f" (default: {default})",
+    )
 
 
 def read(names: Iterable[str], host: Settings | None = None) -> Inputs:

@@ -21,15 +21,7 @@ SHADES = {"refused": Colour.RED, "lost": Colour.RED, "released": Colour.YELLOW, 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options."""
-    parser.add_argument(
-        "-f",
-        "--file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="settings or Kubernetes objects, YAML or JSON, - is standard input; may be given again"
-        " (default: what the running agent sees)",
-    )
+    inputs.configure(parser, "what the running agent sees")
     parser.add_argument("--node", default="", metavar="NAME", help="tell only what this node announces")
     parser.add_argument(
         "--down", action="append", default=[], metavar="NODE", help="a node that is dead; may be given again"

@@ -217,15 +217,9 @@ class Writer:
                 ref = ServiceRef(service.key, service.uid)
                 if not await self._reserve(ip, ref, meant[ip], given=ip not in adopted):
                     return
-            path, patch = (
-                body.service_status(service),
-                body.status_patch(service, assignment),
-            )
+            path, patch = body.service_status(service), body.status_patch(service, assignment)
             answer = await self._send("PATCH", path, patch, MERGE_PATCH)
-            if answer.status in (OK, CONFLICT):
-                self._written[service.key] = service.resource_version
-                return
-            if answer.status != NOT_FOUND:
+            if answer.status not in (OK, CONFLICT, NOT_FOUND):
                 raise WriteError(f"status {answer.status} {answer.reason}")
             self._written[service.key] = service.resource_version
 
@@ -255,11 +249,7 @@ class Writer:
 
         if ref in known.services or not stands(known):
             return self._ours(known, ref)
-        found, done = await self._change(
-            known,
-            stands,
-            lambda seen: body.holders_patch([*dict.fromkeys((*seen.services, ref))], seen.resource_version),
-        )
+        found, done = await self._change(known, stands, lambda seen: _with(seen, ref))
         if not done or found is None:
             self._changed()
         return done and found is not None and self._ours(found, ref)
@@ -291,11 +281,7 @@ class Writer:
     def _ours(self, found: Reservation, ref: ServiceRef) -> bool:
         if ref in found.services and not found.stranger:
             return True
-        log.info(
-            "address.taken",
-            ip=str(found.ip),
-            by=",".join(each.key for each in found.services),
-        )
+        log.info("address.taken", ip=str(found.ip), by=",".join(each.key for each in found.services))
         self._changed()
         return False
 
@@ -303,11 +289,8 @@ class Writer:
         """Take from a Lease those who have its address no longer, or delete it where that is all."""
 
         def stands(found: Reservation) -> bool:
-            return (found.uid, found.services, found.stranger) == (
-                gone.held.uid,
-                gone.held.services,
-                gone.held.stranger,
-            )
+            held = gone.held
+            return (found.uid, found.services, found.stranger) == (held.uid, held.services, held.stranger)
 
         def patch(found: Reservation) -> bytes:
             return body.holders_patch(gone.left, found.resource_version)
@@ -360,12 +343,7 @@ class Writer:
             try:
                 await self._client.request("POST", body.events(write.service.namespace), payload)
             except Unreachable as fault:
-                log.warning(
-                    "event.lost",
-                    service=write.service.key,
-                    reason=write.reason,
-                    error=str(fault),
-                )
+                log.warning("event.lost", service=write.service.key, reason=write.reason, error=str(fault))
 
     async def make_key(self, material: bytes) -> None:
         """Create the Secret that signs the members' messages; one that is there stays. Raises as `record` does."""
