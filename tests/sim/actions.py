@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial, singledispatchmethod
+from random import Random
 
 from msgspec.structs import replace
 
@@ -12,6 +13,8 @@ from tests.sim import faults
 from tests.sim.faults import AnyFault
 from tests.sim.world import GOODBYE, Node, World, address, stakes
 
+WRITTEN = 5.0
+"""Seconds at most until a new owner is in the VIP's Lease: a node writes 20 a second, and many VIPs may have moved."""
 BLIND = 10.0
 """Seconds without an API server from which on a node lets others tell it what they see."""
 
@@ -27,6 +30,7 @@ class Actions:
         self._removed: Counter[int] = Counter()
         self._drains: Counter[int] = Counter()
         self._records: dict[bytes, tuple[str, int]] = {}
+        self._pace = Random(f"records {world.scenario.seed}")
         self._version = 1
         self._outages: Counter[int] = Counter()
         self._missed: dict[int, list[Callable[[], None]]] = defaultdict(list)
@@ -57,10 +61,15 @@ class Actions:
             self._see(node, partial(self._learn, node, number))
         node.start()
 
-    def note(self, ip: bytes, owner: str, epoch: int) -> None:
-        """The VIP's Lease says who owns it."""
-        if epoch > self._records.get(ip, ("", 0))[1]:
-            self._records[ip] = (owner, epoch)
+    def note(self, ip: bytes, owner: Node, epoch: int) -> None:
+        """The owner writes itself into the VIP's Lease, soon, or when its API server is back."""
+        write = partial(self._write, ip, owner, owner.boot, epoch)
+        self.world.at(self.world.now + self._pace.uniform(0, WRITTEN), partial(self._see, owner, write))
+
+    def _write(self, ip: bytes, owner: Node, boot: int, epoch: int) -> None:
+        alive = owner.runs and owner.boot == boot
+        if alive and epoch > self._records.get(ip, ("", 0))[1]:
+            self._records[ip] = (owner.name, epoch)
 
     def _begin(self, fault: AnyFault) -> None:
         self.active.append(fault)

@@ -91,11 +91,13 @@ class Promises(Watcher):
                 self._moves[ip].append((now, f"{self._owner[ip]}->{node.name} {claim.cause}"))
                 if claim.cause == "owner-dead" and claim.previous == self._owner[ip]:
                     self._robbed(ip, self._owner[ip], node)
+                if claim.cause in ("first", "restored"):
+                    self._usurped(ip, node)
                 if claim.cause not in CAUSES:
                     self.fail("P4", f"{claim.cause} is no cause")
             self._owner[ip], self._life[ip] = node.name, node.boot
             if claim:
-                self.actions.note(ip, node.name, claim.epoch)
+                self.actions.note(ip, node, claim.epoch)
 
     def returned(self, node: Node) -> None:
         """Who stood still is silent before it hears what others claim, unless it has no others."""
@@ -217,6 +219,16 @@ class Promises(Watcher):
                 self._hasty.pop(key, None)
             elif now - self._hasty.setdefault(key, now) > HASTE:
                 self.fail("restraint", f"{node.name}, back from a pause, answers for {ip.hex()} beside another")
+
+    def _usurped(self, ip: bytes, node: Node) -> None:
+        """Who has just booted takes nothing as nobody's that another answers for, whom it could hear ever since."""
+        age = self.world.now - node.booted
+        if age > HASTE_WITHIN * self.scale:
+            return
+        for other in self.answering(ip):
+            settled = other.started < node.booted - 2 * self.scale
+            if other is not node and settled and self._heard_for(node, other) > max(0.0, age - LOOK):
+                self.fail("P4", f"{node.name} took {ip.hex()} when it booted, though {other.name} answers for it")
 
     def _robbed(self, ip: bytes, before: str, node: Node) -> None:
         """A death needs two votes: an owner that somebody heard all the time, who also heard the new one, lives."""

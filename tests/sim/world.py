@@ -38,7 +38,7 @@ class Node:
         self.world, self.number, self.name = world, number, f"n{number + 1}"
         self.mesh: Mesh | None = None
         self.boot = 0
-        self.started = 0.0
+        self.started = self.booted = 0.0
         self.rate, self.offset = rate, 1000.0 + 100 * number
         self.paused = self.suspended = False
         self.since = 0.0
@@ -74,9 +74,9 @@ class Node:
 
     def start(self, *, remembered: dict[bytes, Claim] | None = None, resume: bool = False) -> None:
         """Start the announcer; without `remembered` in a new life of the host."""
-        if remembered is None:
-            self.boot = self.world.random.getrandbits(48) + 1
         self.started = self.world.now
+        if remembered is None:
+            self.boot, self.booted = self.world.random.getrandbits(48) + 1, self.started
         self.leaving = False
         mesh = Mesh(self.boot, self.world.random.random, remembered or {}, self.clock(), resume=resume)
         self.mesh, self.turned = mesh, self.world.now
