@@ -162,7 +162,7 @@ class Mesh:
         """Take new, changed and gone VIPs."""
         self._members.now = now
         self.owner.want(changes, now)
-        self._calm.touch(changes)
+        self._calm.touch(changes, now)
 
     def wanted(self, now: float) -> list[Effect]:
         """A revision of Wanted is in: act on it."""
@@ -304,7 +304,7 @@ class Mesh:
             self._note(word, self._members.me)
         if holdings.changed:
             self.owner.selfcheck.look(holdings.changed, now)
-            self._calm.touch(holdings.changed)
+            self._calm.touch(holdings.changed, now)
             holdings.changed.clear()
             self._claims_changed += 1
             self._calm.stir(now)

@@ -7,9 +7,9 @@ from msgspec import Struct
 from speakerd.decision import Plan
 from speakerd.exchange import READY, Candidate, Claim, Observed, Vip
 from speakerd.model import unpacked
-from speakerd.ownership.calm import CALM
 from speakerd.ownership.heirs import best
 from speakerd.ownership.ranking import ranking
+from speakerd.ownership.returns import CALM, PATIENCE
 
 HERE = frozenset({"alive", "suspect"})
 """States of a member that may be given a VIP."""
@@ -71,7 +71,7 @@ def changes(vip: Vip, candidates: Sequence[Candidate], claim: Claim, known: Mapp
 
 def _returns(vip: Vip, candidates: Sequence[Candidate], owner: str, known: Mapping[str, Standing]) -> list[Change]:
     """What those do that are preferred, or that cannot take it now."""
-    calm = f"after {CALM:.0f} s of calm"
+    calm = f"after {CALM:.0f} s of calm (up to {PATIENCE / 60:.0f} min where it was lost again soon)"
     top = {each.node for each in best(candidates)}
     names = [name for name in ranking(vip.rank_by, candidates) if name != owner]
     ready = [name for name in names if known.get(name, UNHEARD).ready]

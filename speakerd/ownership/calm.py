@@ -14,15 +14,12 @@ from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell
 from speakerd.ownership.message import Proposal
 from speakerd.ownership.owner import SLICE, Owner
+from speakerd.ownership.returns import CALM, Returns
 
 SETTLE = 0.02
 """Seconds for which changes gather before heirs are named anew."""
 AGAIN = 4
 """Intervals until an heir that did not consent is asked again."""
-CALM = 30.0
-"""Seconds without a member coming or going before a VIP moves for its own good."""
-PATIENCE = 1800.0
-"""The most seconds of calm a VIP waits that keeps losing the node it prefers; doubled at each relapse up to here."""
 RETURN = 600.0
 """Seconds within which a member that comes back is no newcomer."""
 MOVES = 10
@@ -45,15 +42,20 @@ class Calm:
         self._since = 0.0
         self._left: dict[str, float] = {}
         self._newcomer = False
-        self._relapses: Counter[bytes] = Counter()
+        self._returns = Returns()
 
     def pace(self, interval: float) -> None:
         """Take the settings."""
         self._interval = interval
 
-    def touch(self, ips: Iterable[bytes]) -> None:
+    def touch(self, ips: Iterable[bytes], now: float) -> None:
         """The claims or candidates of these changed: their heirs may be others, from the next `stir` on."""
-        self._touched.update(ips)
+        for ip in ips:
+            self._touched.add(ip)
+            if ip not in self._holdings.stakes:
+                self._returns.forget(ip)
+            elif claim := self._holdings.table.get(ip):
+                self._returns.see(claim, now)
 
     def stir_all(self, now: float) -> None:
         """Every heir may be another."""
@@ -80,10 +82,6 @@ class Calm:
         """A member lives; one that is new gets a share. While all start, all are new, and none is a newcomer."""
         away = now - self._left.pop(name, float("-inf"))
         self._newcomer |= away > RETURN and now - self._started > CALM
-
-    def relapsed(self, ip: bytes) -> None:
-        """The node that a VIP prefers was lost again, soon after the VIP went back to it."""
-        self._relapses[ip] += 1
 
     def deadline(self) -> float | None:
         """The next pass, or at once while one is under way."""
@@ -166,17 +164,22 @@ class Calm:
             ready = [each for each in stake.candidates if each.node == me or self._circle.ready(each.node)]
             best = heirs.best(ready)
             if not any(each.node == me for each in best) and best:
-                wait = min(PATIENCE, CALM * 2 ** self._relapses[ip])
-                if now - self._since >= wait:
+                due = self._calm_since(ip) + self._returns.patience(ip)
+                if now >= due:
                     yield ip, heirs.choose(stake.vip.rank_by, best, loads, bound), "preference"
                 else:
-                    self._tidy_at = self._since + wait
+                    self._tidy_at = soonest(self._tidy_at, due)
             elif self._newcomer and loads[me] > bound:
                 to = self._roomier(stake.vip.rank_by, best, loads, bound)
                 if to:
                     loads[me] -= 1
                     loads[to] += 1
                     yield ip, to, "rebalance"
+
+    def _calm_since(self, ip: bytes) -> float:
+        """Since when no member came or went, and this VIP did not move."""
+        claim = self._holdings.table.get(ip)
+        return max(self._since, claim.since if claim else self._since)
 
     def _roomier(self, rank_by: bytes, best: list[Candidate], loads: Counter[str], bound: int) -> str:
         others = [each for each in best if each.node != self._holdings.me]

@@ -56,7 +56,8 @@ def test_without_another_node_a_death_is_the_end_and_a_drain_keeps_it() -> None:
 def test_a_preferred_node_takes_it_in_calm_and_one_that_is_away_once_it_is_back() -> None:
     prefers_b = (Candidate("a"), Candidate("b", 50), Candidate("c"))
     *_, calm = found("a", "b", {"a": ALIVE, "b": ALIVE, "c": ALIVE}, prefers_b)
-    assert (calm.to, calm.cause, calm.text) == ("b", "preference", "b is preferred and takes it after 30 s of calm")
+    text = "b is preferred and takes it after 30 s of calm (up to 30 min where it was lost again soon)"
+    assert (calm.to, calm.cause, calm.text) == ("b", "preference", text)
     *_, back = found("a", "c", {"a": ALIVE, "b": DEAD, "c": ALIVE}, prefers_b)
     assert (back.when, back.to, back.cause) == ("b is ready again", "b", "preference")
 

@@ -84,9 +84,10 @@ class Cluster:
                 self.world.blocked[other.number, node.number, carrier] += by
 
 
-def wish(cluster: Cluster, *ips: bytes, nodes: Collection[Node] = ()) -> None:
-    """More VIPs, for `nodes` to answer for (none: all)."""
-    candidates = tuple(Candidate(node.name) for node in nodes or cluster.nodes)
+def wish(cluster: Cluster, *ips: bytes, nodes: Collection[Node] = (), scores: Collection[int] = ()) -> None:
+    """VIPs as they are wanted from now on: for `nodes` to answer for (none: all), with their scores (none: 0)."""
+    fit = nodes or cluster.nodes
+    candidates = tuple(Candidate(node.name, score) for node, score in zip(fit, scores or [0] * len(fit), strict=True))
     for node in cluster.nodes:
         assert node.mesh
         change = {ip: Stake(Vip(ip, "d/s", ip, 0), candidates) for ip in ips}

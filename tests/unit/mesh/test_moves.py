@@ -4,7 +4,7 @@ import pytest
 
 from speakerd.exchange import READY, Candidate, Stake, Vip
 from speakerd.model import Interface
-from tests.unit.mesh.cluster import IP, Cluster, part
+from tests.unit.mesh.cluster import IP, Cluster, part, wish
 
 
 def test_a_member_that_leaves_hands_over_before_it_falls_silent() -> None:
@@ -47,6 +47,35 @@ def test_a_preferred_node_gets_its_vip_back_after_half_a_minute_of_calm() -> Non
     assert cluster.owner() is not preferred
     cluster.run(12.0)
     assert cluster.owner() is preferred
+
+
+def test_a_preferred_node_that_is_lost_again_and_again_waits_longer_whoever_takes_over() -> None:
+    cluster = Cluster(3, scores=(0, 0, 1))
+    preferred = cluster.nodes[2]
+    for wait in (30.0, 60.0, 120.0):
+        preferred.end()
+        cluster.silence(1.0)
+        other = cluster.owner()
+        preferred.start()
+        cluster.run(wait - 5.0)
+        assert cluster.owner() is other
+        cluster.run(10.0)
+        assert cluster.owner() is preferred
+
+
+def test_a_node_that_is_a_candidate_now_and_then_is_calm_only_since_it_was_left() -> None:
+    cluster = Cluster(2, scores=(0, 1))
+    other, preferred = cluster.nodes
+    cluster.run(60.0)
+    for wait in (30.0, 60.0):
+        wish(cluster, IP, nodes=[other])
+        cluster.run(1.0)
+        assert cluster.owner() is other
+        wish(cluster, IP, scores=(0, 1))
+        cluster.run(wait - 5.0)
+        assert cluster.owner() is other
+        cluster.run(10.0)
+        assert cluster.owner() is preferred
 
 
 def test_where_pods_end_the_vip_goes_at_once_to_a_node_with_one_that_is_ready() -> None:
