@@ -8,6 +8,8 @@ from collections.abc import Set as AbstractSet
 
 START = 1.0
 """Seconds a node waits at most for the claims of all recorded members before it claims anything."""
+INTERVALS = 3
+"""The same in intervals, where that is longer: a pull that was lost is sent again with the next heartbeat."""
 COMPARE = 0.1
 """Seconds a node that stood still, or was cut off, is silent at most until others have told their claims."""
 SILENT_LINK = 1.0
@@ -35,10 +37,11 @@ class Hold:
         """Indexes of interfaces."""
         return self._closed.keys()
 
-    def wanted(self, now: float, *, in_company: bool) -> None:
+    def wanted(self, now: float, interval: float, *, in_company: bool) -> None:
         """What is wanted is known: from here on the start takes its time."""
         if self.active and self._until is None:
-            self._until = now + (self._seconds if in_company else 0.0)
+            seconds = max(START, INTERVALS * interval) if self._seconds == START else self._seconds
+            self._until = now + (seconds if in_company else 0.0)
 
     def paused(self, now: float) -> None:
         """This node stood still."""

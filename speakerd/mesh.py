@@ -167,7 +167,7 @@ class Mesh:
     def wanted(self, now: float) -> list[Effect]:
         """A revision of Wanted is in: act on it."""
         self._members.now = now
-        self._hold.wanted(now, in_company=bool(self.detector.peers))
+        self._hold.wanted(now, self.detector.interval, in_company=bool(self.detector.peers))
         self._calm.stir(now)
         return self._done(self.owner.wake(now), now)
 

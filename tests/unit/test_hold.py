@@ -5,18 +5,19 @@ import pytest
 from speakerd.hold import COMPARE, SILENT_LINK, START, Hold
 
 ALL = ("a", "b", "c")
+FAST, WIDE = 0.075, 1.0
 
 
 def started(*, restarted: bool = False, resume: bool = False) -> Hold:
     """A node of four that knows what is wanted since 10.0."""
     hold = Hold(restarted=restarted, resume=resume)
-    hold.wanted(10.0, in_company=True)
+    hold.wanted(10.0, FAST, in_company=True)
     return hold
 
 
 def running() -> Hold:
     hold = Hold(restarted=False, resume=False)
-    hold.wanted(0.0, in_company=False)
+    hold.wanted(0.0, FAST, in_company=False)
     assert hold.over(0.0)
     return hold
 
@@ -31,6 +32,12 @@ def test_a_start_is_silent_for_as_long_as_its_kind_needs(hold: Hold, seconds: fl
     assert (hold.active, hold.deadlines()) == (False, [])
 
 
+def test_where_heartbeats_are_rare_a_start_waits_for_three_of_them() -> None:
+    hold = Hold(restarted=False, resume=False)
+    hold.wanted(10.0, WIDE, in_company=True)
+    assert hold.deadlines() == [13.0]
+
+
 def test_before_anything_is_wanted_silence_has_no_end() -> None:
     hold = Hold(restarted=False, resume=True)
     assert hold.deadlines() == []
@@ -39,7 +46,7 @@ def test_before_anything_is_wanted_silence_has_no_end() -> None:
 
 def test_alone_in_the_records_a_node_waits_for_nobody() -> None:
     hold = Hold(restarted=False, resume=False)
-    hold.wanted(10.0, in_company=False)
+    hold.wanted(10.0, FAST, in_company=False)
     assert hold.over(10.0)
 
 
