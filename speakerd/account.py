@@ -69,6 +69,7 @@ def report_of(state: State) -> report.Report:
         told.members = sorted(state.snapshot.members)
         told.configuration = report.configuration(state.snapshot.config, state.problems)
     told.member_states = report.members(state.observed, now, offset, state.me, drained=state.drained)
+    told.configuration.differs = report.differing(told)
     told.conditions = dict(state.observed.conditions)
     if state.snapshot and (routes := state.snapshot.config.routing.routes):
         told.conditions[Finding.BGP_NOT_SPOKEN] = ", ".join(each.name for each in routes)

@@ -142,6 +142,7 @@ class Announcer:
             probe=head.layer2.probe,
         )
         self._mesh.see(head.blind, now)
+        self._mesh.myself.configure(bytes.fromhex(head.configuration), now)
         self._do(effects, now)
         self._see_interfaces(now)
 

@@ -26,6 +26,7 @@ from speakerd.diary import Diary
 from speakerd.engine import boot_time
 from speakerd.exchange import Key, Member
 from speakerd.httpd import Httpd, Page
+from speakerd.kube import lease
 from speakerd.kube.cluster import Cluster
 from speakerd.link import Ends, Head, LinkFull, Shard, SightReader, WantedWriter
 from speakerd.model import Problem, Record
@@ -150,7 +151,10 @@ class Controller:
         self._record()
 
     def _record(self) -> None:
-        """Have written down what this node owns."""
+        """Have written down what this node owns; see whether others obey the same configuration."""
+        digest = self._snapshot.config.digest if self._snapshot else ""
+        living = (each for each in self._observed.members if each.state in report.LIVING)
+        self._cluster.election.odd = lease.odd_one(digest, (each.configuration.hex() for each in living))
         if self._cluster.recorder and self._plan and self._snapshot and self._snapshot.settled:
             self._cluster.recorder.apply(self._plan, self._snapshot.services, self._observed.claims)
 

@@ -62,6 +62,7 @@ def _wanted(snapshot: Snapshot, memo: Memo) -> Wanted:
         snapshot.keys,
         snapshot.drained,
         snapshot.blind,
+        snapshot.config.digest,
     )
 
 

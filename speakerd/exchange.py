@@ -106,6 +106,7 @@ class Wanted(Struct, frozen=True):
     """All the announcer needs to go on alone: what to answer for, who may, who is a member.
 
     `blind`: the largest resourceVersion seen before the watch went down, 10 s ago or earlier; 0: it works.
+    `configuration`: the digest, in hexadecimal, of what settings and resources come to.
     """
 
     me: str
@@ -117,6 +118,7 @@ class Wanted(Struct, frozen=True):
     keys: tuple[Key, ...] = ()
     drained: bool = False
     blind: int = 0
+    configuration: str = ""
 
 
 class Claim(Struct, frozen=True, array_like=True):
@@ -163,7 +165,8 @@ class MemberSeen(Struct, frozen=True, array_like=True):
     """A member as the mesh sees it: `state` (starting, alive, suspect, dead, leaving, unheard) since `since`.
 
     `heard`: when last, by any carrier, 0 never; `round_trip` in seconds, 0 unknown; `carriers`: those that work both
-    ways now (udp, ethernet); `watched`: the preset's interval it is judged by. Times of this host's CLOCK_MONOTONIC.
+    ways now (udp, ethernet); `watched`: the preset's interval it is judged by; `configuration`: the digest of what it
+    obeys, b"" unknown. Times of this host's CLOCK_MONOTONIC.
     """
 
     name: str
@@ -175,6 +178,7 @@ class MemberSeen(Struct, frozen=True, array_like=True):
     carriers: tuple[str, ...] = ()
     watched: float = 0.0
     drained: bool = False
+    configuration: bytes = b""
 
 
 class Happening(Struct, frozen=True, array_like=True):

@@ -16,6 +16,7 @@ class Finding(StrEnum):
     SETTINGS_DOUBTFUL = "settings-doubtful"
     CONFIGURATION_INVALID = "configuration-invalid"
     CONFIGURATION_DOUBTFUL = "configuration-doubtful"
+    CONFIGURATION_DIFFERS = "configuration-differs"
     NO_CREDENTIALS = "no-credentials"
     API_UNREACHABLE = "api-unreachable"
     API_FORBIDS = "api-forbids"
@@ -71,6 +72,11 @@ TABLE: Mapping[Finding, Entry] = {
     ),
     Finding.CONFIGURATION_DOUBTFUL: Entry(
         "warning", "a field has no effect, or another than meant", "mend the object that it names"
+    ),
+    Finding.CONFIGURATION_DIFFERS: Entry(
+        "warning",
+        "these hosts obey other pools or advertisements than this one",
+        "compare the settings files there and here, and look in `speakerd status` whether both read the cluster",
     ),
     Finding.NO_CREDENTIALS: Entry(
         "error", "the cluster cannot be read: addresses known before are still announced", "set kubernetes.kubeconfig"

@@ -162,6 +162,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     keys: tuple[Key, ...]
     drained: bool
     blind: int = 0
+    configuration: str = ""
 
 
 class Shard(msgspec.Struct, frozen=True, array_like=True):
@@ -234,7 +235,7 @@ class WantedWriter:
         self._sets = wanted.candidate_sets
         body = self._sharded.sections(wanted.vips, anew=anew)
         settings = (wanted.layer2, wanted.membership, wanted.keys)
-        head = Head(wanted.me, wanted.members, *settings, wanted.drained, wanted.blind)
+        head = Head(wanted.me, wanted.members, *settings, wanted.drained, wanted.blind, wanted.configuration)
         sections = [self._encode(head), *body]
         if sections == self._written:
             return False

@@ -9,6 +9,8 @@ from speakerd.membership.peer import HERE, State
 
 BLOCKED_FOR = 3.0
 """Seconds a carrier does not work until it counts as blocked, not as weather."""
+DIFFERS_FOR = 5.0
+"""Seconds a member's configuration may be another than ours: a change reaches one sooner than the other."""
 
 
 class Myself:
@@ -21,6 +23,13 @@ class Myself:
         self.macs: tuple[bytes, ...] = ()
         self.digest = b""
         self.segments: tuple[int, ...] = ()
+        self.configuration = b""
+        self.configured_at = 0.0
+
+    def configure(self, configuration: bytes, now: float) -> None:
+        """Take the digest of what settings and resources come to here."""
+        if configuration != self.configuration:
+            self.configuration, self.configured_at = configuration, now
 
 
 class Members:
@@ -123,10 +132,24 @@ class Members:
             tuple(word for word, does in works if does),
             peer.watched(now)[0],
             bool(peer.beat and peer.beat.drained),
+            peer.beat.configuration if peer.beat else b"",
         )
 
-    def blocked(self, now: float) -> dict[str, str]:
-        """Carriers that are blocked to members which the other one reaches, by the word of the finding."""
+    def conditions(self, now: float) -> dict[str, str]:
+        """What is wrong between this node and others that live, by the word of the finding."""
+        return self._blocked(now) | self._differing(now)
+
+    def _differing(self, now: float) -> dict[str, str]:
+        """Members that obey another configuration, and have for a while."""
+        ours = self._myself.configuration
+        peers = [peer for peer in self.detector.peers.values() if peer.state in HERE and peer.beat]
+        others = [peer for peer in peers if peer.beat and peer.beat.configuration not in (b"", ours)]
+        lately = now - DIFFERS_FOR
+        names = [peer.name for peer in others if max(peer.configured_at, self._myself.configured_at) < lately]
+        return {"configuration-differs": ", ".join(sorted(names))} if ours and names else {}
+
+    def _blocked(self, now: float) -> dict[str, str]:
+        """Carriers that are blocked to members which the other one reaches."""
         peers = [peer for peer in self.detector.peers.values() if peer.state in HERE]
         long_ago = now - BLOCKED_FOR
         udp = [peer.name for peer in peers if peer.worked_udp < long_ago < peer.worked_frames]

@@ -126,7 +126,7 @@ class Mesh:
             found["alone"] = "hears no other member, or is heard by none"
         found |= conditions.of_links(each.name for each in self._interfaces if each.index in self._segments.silent)
         found |= conditions.of_members(self.detector.peers, now) | conditions.of_owner(self.owner, self._members)
-        return found | self._members.blocked(now)
+        return found | self._members.conditions(now)
 
     def members_seen(self, now: float) -> tuple[MemberSeen, ...]:
         """Every member with a record but this one."""
@@ -341,13 +341,11 @@ class Mesh:
             self.owner.takeover.died(name, now, silent=now - peer.heard if peer else 0.0, proven=change.proven)
             self._hold.lost(name)
             self._calm.left(name, now)
-            self._calm.members_changed(now)
             return self._outbox.take(self.owner.wake(now), now)
         if before not in HERE:
             self._gossip.returned(name)
             self.owner.takeover.appeared(name, now)
             self._calm.joined(name, now)
-            self._calm.members_changed(now)
             return self._outbox.take([Tell(name, Pull(EVERYTHING))], now) if self.detector.peers[name].boot else []
         if after is not State.SUSPECT:
             self._calm.stir_all(now)

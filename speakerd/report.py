@@ -71,7 +71,10 @@ class ApiReport(Struct, rename="camel"):
 
 
 class ConfigurationReport(Struct, rename="camel"):
-    """Settings and resources; `reload_problems`: of a file that was saved but does not hold."""
+    """Settings and resources; `reload_problems`: of a file that was saved but does not hold.
+
+    `differs`: living members with another digest.
+    """
 
     valid: bool
     digest: str
@@ -79,6 +82,7 @@ class ConfigurationReport(Struct, rename="camel"):
     problems: list[Problem]
     files: list[str] = []
     reload_problems: list[Problem] = []
+    differs: list[str] = []
 
 
 class ServiceReport(Struct, rename="camel"):
@@ -96,7 +100,8 @@ class MemberReport(Struct, rename="camel"):
     """A member as this node sees it: `state` since when and for how many seconds (`lasted`).
 
     `heard`: seconds since then, None never; `roundTrip` in milliseconds; `carriers` that work both ways; `interval`:
-    seconds between heartbeats it is judged by, and the preset (`watched`) that has it, if one does.
+    seconds between heartbeats it is judged by, and the preset (`watched`) that has it, if one does; `configuration`:
+    the digest of the one it obeys.
     """
 
     name: str
@@ -109,6 +114,7 @@ class MemberReport(Struct, rename="camel"):
     drained: bool
     lasted: float = 0.0
     watched: str = ""
+    configuration: str = ""
 
 
 class VipReport(Struct, rename="camel"):
@@ -224,6 +230,7 @@ def _member(seen: MemberSeen, now: float, offset: float) -> MemberReport:
         seen.drained,
         round(now - seen.since, 3),
         NAMES.get(seen.watched, ""),
+        seen.configuration.hex(),
     )
 
 
@@ -293,6 +300,12 @@ def configuration(config: Config, problems: Iterable[Problem]) -> ConfigurationR
         problems=list(config.problems),
         reload_problems=list(problems),
     )
+
+
+def differing(report: Report) -> list[str]:
+    """Members that live and obey another configuration than this node."""
+    others = ((each.name, each.configuration) for each in report.member_states if each.state in LIVING)
+    return [name for name, digest in others if digest not in ("", report.configuration.digest)]
 
 
 def shown(ip: bytes) -> str:

@@ -80,6 +80,7 @@ def _head(report: Report, *, colour: bool) -> str:
     age = "" if api.age is None else f", heard {api.age:.0f} s ago"
     server = f"{state} {api.server}".rstrip()
     absent = [kind.kind for kind in api.kinds if kind.absent]
+    elsewhere = f", another at {', '.join(config.differs)}" if config.differs else ""
     lines = [
         ("Node", f"{node.name}{known}, speakerd {node.version}, since {node.since}"),
         ("API", f"{server}{age}, {api.connections} connections, credentials: {api.credentials or 'none'}"),
@@ -88,6 +89,7 @@ def _head(report: Report, *, colour: bool) -> str:
         ("Allocator", report.allocator or "none"),
         ("Members", alive(report)),
         ("Pools", ", ".join(config.pools)),
+        ("Digest", f"{config.digest}{elsewhere}"),
         ("Processes", f"supervisor {run.supervisor}, controller {run.controller}, announcer {run.announcer}"),
         ("", f"refused by the host: {', '.join(run.missing)}" if run.missing else ""),
     ]

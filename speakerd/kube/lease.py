@@ -5,7 +5,8 @@ holder is judged by when *we* saw its record change), and before each write the 
 than the Lease itself.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -16,6 +17,8 @@ DURATION = 15.0
 """Seconds without a sign of the holder until another may take over."""
 RENEW = 5.0
 """Seconds between two renewals."""
+STAND_BACK = 30.0
+"""Seconds more that a host waits whose configuration is not the one that most obey: one of those shall allocate."""
 SURE = 10.0
 """Seconds after its own last renewal (its sending, not its answer) for which the holder may write."""
 NAME = "speakerd-allocator"
@@ -34,10 +37,14 @@ class Write(Struct, frozen=True):
 
 
 class Election:
-    """Takes part under the name `me`, unless not `willing`; what it has `seen` comes from a watch on the Lease."""
+    """Takes part under the name `me`, unless not `willing`; what it has `seen` comes from a watch on the Lease.
+
+    `odd`: most hosts that live obey another configuration than this one.
+    """
 
     def __init__(self, me: str, *, willing: bool, random: Callable[[], float]) -> None:
         self.me = me
+        self.odd = False
         self._willing = willing
         self._random = random
         self._lease: Lease | None = None
@@ -64,6 +71,9 @@ class Election:
     def step(self, now: float) -> Write | None:
         """What to write now."""
         if self._due is None or now < self._due:
+            return None
+        if self.odd and self.holder != self.me and now < self._changed + DURATION + STAND_BACK:
+            self._due = self._changed + DURATION + STAND_BACK
             return None
         self._sent = now
         self._due = now + RENEW
@@ -108,6 +118,12 @@ class Election:
         if not self.holder:
             return now + 0.1 * self._random()
         return self._changed + DURATION + 0.5 * self._random()
+
+
+def odd_one(ours: str, others: Iterable[str]) -> bool:
+    """Whether more hosts agree on another configuration than on `ours`; digests, "" for one that is not known."""
+    counts = Counter(each for each in (ours, *others) if each)
+    return bool(ours) and max(counts.values()) > counts[ours]
 
 
 def _older(lease: Lease | None, than: Lease | None) -> bool:

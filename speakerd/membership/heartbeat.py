@@ -24,6 +24,8 @@ MOST_DEAD = 8
 MOST_MACS = 8
 """Interfaces a member announces on. All lists full, a heartbeat fits its message whatever the members are called."""
 
+MOST_CONFIGURATION = 8
+"""Octets that tell two configurations apart."""
 MOST_DIGEST = 192
 """Octets that tell two tables of claims apart."""
 
@@ -52,7 +54,8 @@ class Heartbeat(Struct, frozen=True, array_like=True):
 
     `udp`, `frames`: ids of whom I hear lately by that carrier; `side`: the fewest members I held alive in 10 s;
     `echo`, `echo_age`: the receiver's last sequence I got, and microseconds since; `macs`: where I announce from;
-    `digest`: of the claims I know; `able`: some interface of mine can announce.
+    `digest`: of the claims I know; `able`: some interface of mine can announce; `configuration`: a digest of what my
+    settings and the cluster's resources come to, b"" unknown.
     """
 
     phase: Phase
@@ -68,6 +71,7 @@ class Heartbeat(Struct, frozen=True, array_like=True):
     able: bool
     macs: Annotated[tuple[Annotated[bytes, Meta(max_length=6)], ...], Meta(max_length=MOST_MACS)]
     digest: Annotated[bytes, Meta(max_length=MOST_DIGEST)]
+    configuration: Annotated[bytes, Meta(max_length=MOST_CONFIGURATION)]
 
 
 class Nonce(Struct, frozen=True, array_like=True):

@@ -61,6 +61,7 @@ class Peer:
         self.heard_frames: dict[int, float] = {}
         self.worked_udp = self.worked_frames = now
         self.beat: Heartbeat | None = None
+        self.configured_at = now
         self.udp: frozenset[bytes] = frozenset()
         self.frames: frozenset[bytes] = frozenset()
         self.round_trip = 0.0
@@ -137,6 +138,8 @@ class Peer:
         before, self.beat = self.beat, beat
         if before is None or before.interval != beat.interval:
             self._keep_pace()
+        if before is None or before.configuration != beat.configuration:
+            self.configured_at = self.heard
         if before is None or (before.udp, before.frames) != (beat.udp, beat.frames):
             self.udp, self.frames = listed(beat.udp), listed(beat.frames)
         return True

@@ -35,6 +35,7 @@ class Self(Protocol):
     able: bool
     macs: tuple[bytes, ...]
     digest: bytes
+    configuration: bytes
     segments: tuple[int, ...]
 
 
@@ -210,6 +211,7 @@ class Voice:
             able=myself.able,
             macs=myself.macs[:MOST_MACS],
             digest=myself.digest,
+            configuration=myself.configuration,
         )
         body = heartbeat.encode(beat)
         posts = [Post(peer.name, Carrier.UDP, 0, Kind.HEARTBEAT, body)]

@@ -68,20 +68,21 @@ class Calm:
         if self._tidy_at is None:
             self._tidy_at = now + CALM
 
-    def members_changed(self, now: float) -> None:
-        """A member came or went: calm begins anew."""
+    def left(self, name: str, now: float) -> None:
+        """A member is gone: calm begins anew."""
+        self._left[name] = now
+        self._begin_anew(now)
+
+    def joined(self, name: str, now: float) -> None:
+        """A member lives: calm begins anew. One that is new gets a share; while all start, none is a newcomer."""
+        away = now - self._left.pop(name, float("-inf"))
+        self._newcomer |= away > RETURN and now - self._started > CALM
+        self._begin_anew(now)
+
+    def _begin_anew(self, now: float) -> None:
         self._since = now
         self._tidy_at = now + CALM
         self.stir_all(now)
-
-    def left(self, name: str, now: float) -> None:
-        """A member is gone."""
-        self._left[name] = now
-
-    def joined(self, name: str, now: float) -> None:
-        """A member lives; one that is new gets a share. While all start, all are new, and none is a newcomer."""
-        away = now - self._left.pop(name, float("-inf"))
-        self._newcomer |= away > RETURN and now - self._started > CALM
 
     def deadline(self) -> float | None:
         """The next pass, or at once while one is under way."""

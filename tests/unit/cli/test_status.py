@@ -95,6 +95,7 @@ def test_json_has_members_as_objects_and_their_names(tmp_path: Path, capsys: pyt
         "drained": False,
         "lasted": 60.0,
         "watched": "fast",
+        "configuration": "",
     }
 
 

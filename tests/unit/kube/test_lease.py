@@ -1,7 +1,9 @@
 """One allocator at a time, judged by what this node sees and by its own clock only."""
 
+import pytest
+
 from speakerd.config.resources import Metadata
-from speakerd.kube.lease import DURATION, NAME, RENEW, SURE, Election, Write, spec
+from speakerd.kube.lease import DURATION, NAME, RENEW, STAND_BACK, SURE, Election, Write, odd_one, spec
 from speakerd.kube.objects import Lease, LeaseSpec
 
 
@@ -155,3 +157,46 @@ def test_who_is_not_willing_only_watches() -> None:
 
 def test_a_clean_stop_gives_the_lease_up() -> None:
     assert winner().farewell() == Write("1", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "others", "odd"),
+    [
+        ("a", [], False),
+        ("a", ["a", "b"], False),
+        ("a", ["b"], False),
+        ("a", ["b", "b"], True),
+        ("a", ["a", "b", "b"], False),
+        ("a", ["b", "c", "c"], True),
+        ("a", ["", "", ""], False),
+        ("", ["b", "b"], False),
+    ],
+)
+def test_the_odd_one_is_who_has_fewer_on_its_side_than_others_have(ours: str, others: list[str], odd: bool) -> None:
+    assert odd_one(ours, others) == odd
+
+
+@pytest.mark.parametrize("left", [None, lease("", 1)], ids=["there is none", "given up"])
+def test_the_odd_one_leaves_a_free_lease_to_the_others_and_takes_it_if_none_does(left: Lease | None) -> None:
+    core = election()
+    core.odd = True
+    core.seen(left, 0.0)
+    assert core.step(core.deadline() or 0.0) is None
+    assert core.step(DURATION) is None
+    assert core.deadline() == DURATION + STAND_BACK
+    assert core.step(DURATION + STAND_BACK)
+
+
+def test_the_odd_one_takes_no_silent_holders_lease_before_others_could() -> None:
+    core = election()
+    core.seen(lease("b", 1), 0.0)
+    core.odd = True
+    assert core.step(DURATION + 1.0) is None
+    core.odd = False
+    assert core.step(DURATION + STAND_BACK)
+
+
+def test_a_holder_that_is_the_odd_one_now_keeps_its_lease() -> None:
+    core = winner()
+    core.odd = True
+    assert core.step(core.deadline() or 0.0) == Write("1", "a", 0)

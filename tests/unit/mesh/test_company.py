@@ -7,7 +7,7 @@ import pytest
 from speakerd.exchange import Member, MembershipSettings
 from speakerd.membership.peer import State
 from tests.sim.faults import Cut, Join, Outage
-from tests.unit.mesh.cluster import IP, Cluster, part, state, strangers
+from tests.unit.mesh.cluster import IP, Cluster, conditions, part, state, strangers
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 3, 5, 12])
@@ -170,3 +170,48 @@ def test_while_nothing_changes_packets_are_few_and_claims_stay() -> None:
     sent = sum(cluster.world.messages.values()) - before
     assert sent / 10 / 3 < 36
     assert [dict(node.mesh.known) for node in cluster.nodes if node.mesh] == claims
+
+
+def obey(cluster: Cluster, *configurations: bytes) -> None:
+    """What each node's settings and resources come to."""
+    for node, configuration in zip(cluster.nodes, configurations, strict=True):
+        assert node.mesh
+        node.mesh.myself.configure(configuration, node.clock())
+
+
+def differing(cluster: Cluster) -> list[str | None]:
+    """With whom each node finds that it differs."""
+    return [conditions(node).get("configuration-differs") for node in cluster.nodes]
+
+
+def test_a_node_of_another_configuration_is_found_by_all_and_finds_all_after_five_seconds() -> None:
+    cluster = Cluster(3)
+    obey(cluster, b"same", b"same", b"other")
+    cluster.run(4.5)
+    assert differing(cluster) == [None, None, None]
+    cluster.run(1.0)
+    assert differing(cluster) == ["n3", "n3", "n1, n2"]
+    obey(cluster, b"same", b"same", b"same")
+    cluster.run(0.2)
+    assert differing(cluster) == [None, None, None]
+
+
+def test_a_change_that_reaches_one_sooner_than_another_is_no_difference() -> None:
+    cluster = Cluster(2)
+    for number in range(4):
+        obey(cluster, b"%d" % (number + 1), b"%d" % number)
+        cluster.run(3.0)
+        assert differing(cluster) == [None, None]
+
+
+@pytest.mark.parametrize("configuration", [b"", b"same"])
+def test_who_has_read_nothing_yet_or_is_dead_does_not_differ(configuration: bytes) -> None:
+    cluster = Cluster(2)
+    obey(cluster, b"same", configuration)
+    cluster.run(6.0)
+    assert differing(cluster) == [None, None]
+    obey(cluster, b"same", b"other")
+    cluster.run(1.0)
+    cluster.nodes[1].end()
+    cluster.run(6.0)
+    assert conditions(cluster.nodes[0]).get("configuration-differs") is None
