@@ -143,6 +143,25 @@ def test_a_bad_settings_file_changes_nothing_and_is_visible_and_a_good_one_is_us
         eventually(lambda: not first.status()["configuration"].get("reloadProblems"), "status is clean again")
 
 
+def differing(agent: Agent) -> str:
+    """With whom the agent finds that it differs in what it obeys."""
+    found = (each["object"] for each in agent.status()["findings"] if each["finding"] == "configuration-differs")
+    return next(found, "")
+
+
+def test_a_host_whose_file_differs_is_a_finding_on_every_host_until_it_is_mended() -> None:
+    with Lan() as lan, Embedded(lan) as plane, fleet(lan, plane, settings={"iprange": "10.99.13.1/32"}) as agents:
+        first, second, third = agents
+        good = first.config.read_text()
+        first.config.write_text(good.replace("10.99.13.1/32", "10.99.14.1/32"))
+        names = [agent.host.name for agent in agents]
+        eventually(lambda: differing(second) == differing(third) == names[0], "the others find the first", 20)
+        eventually(lambda: differing(first) == ", ".join(names[1:]), "the first finds the others", 20)
+        assert second.status()["configuration"]["differs"] == [names[0]]
+        first.config.write_text(good)
+        eventually(lambda: not any(map(differing, agents)), "all are of one mind again", 20)
+
+
 def serves(agent: Agent, name: str) -> bool:
     """Whether the Service is of the class that `agent` serves."""
     return any(each["name"] == name for each in agent.status().get("services", ()))

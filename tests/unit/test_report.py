@@ -241,6 +241,20 @@ def test_members_are_told_with_what_is_seen_of_them() -> None:
     )
 
 
+def test_living_members_with_another_digest_differ_and_those_that_tell_none_do_not() -> None:
+    seen = (
+        MemberSeen("b", "alive", configuration=bytes.fromhex("0a0b")),
+        MemberSeen("c", "suspect", configuration=bytes.fromhex("0c0d")),
+        MemberSeen("d", "alive"),
+        MemberSeen("e", "dead", configuration=bytes.fromhex("0c0d")),
+    )
+    told = fine()
+    told.configuration.digest = "0a0b"
+    told.member_states = report.members(Observed(members=seen), 100.0, 1000.0)
+    assert [each.configuration for each in told.member_states] == ["0a0b", "0c0d", "", "0c0d"]
+    assert report.differing(told) == ["c"]
+
+
 def test_a_node_without_an_announcer_is_down() -> None:
     (told,) = report.members(Observed(), 100.0, 1000.0, "a", drained=True)
     assert (told.state, told.since, told.drained) == ("down", "", True)
