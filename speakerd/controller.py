@@ -135,8 +135,8 @@ class Controller:
         cluster = self._cluster
         stores = cluster.stores(drained=self._drained, hints=self._hints)
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
-        cluster.want(namespaces=self._snapshots.asks_for_namespaces, legacy=self._snapshots.asks_for_legacy)
-        if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.knows_keys:
+        cluster.want(self._snapshots.asks)
+        if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.keeper.settled:
             recorded = me.name in self._snapshot.members
             told = (tuple(each.id for each in stores.keys), stores.drained, self._observed.told_strangers)
             cluster.be(me, Member(me.name, me.addresses, __version__, *told), recorded=recorded)

@@ -49,8 +49,8 @@ class Stores(Struct, frozen=True):
     `settled`: every kind was listed at least once. `row_version`: the largest resourceVersion a watch has reached.
     `keys`: of the members' messages, newest first; `drained`: this node is to answer for nothing; `blind`: as in
     Wanted. `hints`: who owned a VIP before this process started, by packed address. `namespaces`: None where they are
-    not known; `namespaces_settled`: they are, or never will be. `legacy`: MetalLB's ConfigMap, if there is one.
-    `pools_gone`: there were pools, and all were deleted on purpose.
+    not known. `legacy`: MetalLB's ConfigMap, if there is one. `known`: kinds watched on demand that are known, or never
+    will be. `pools_gone`: there were pools, and all were deleted on purpose.
     """
 
     services: Mapping[str, objects.Service]
@@ -67,13 +67,12 @@ class Stores(Struct, frozen=True):
     blind: int = 0
     hints: Mapping[bytes, Record] = {}
     namespaces: Mapping[str, objects.Namespace] | None = None
-    namespaces_settled: bool = False
     peers: Mapping[str, objects.BGPPeer] = {}
     routes: Mapping[str, objects.BGPAdvertisement] = {}
     bfd_profiles: Mapping[str, objects.BFDProfile] = {}
     communities: Mapping[str, objects.Community] = {}
     legacy: Mapping[str, objects.ConfigMap] = {}
-    legacy_settled: bool = False
+    known: frozenset[str] = frozenset({objects.PEER})
     pools_gone: bool = False
 
     @property
@@ -141,9 +140,16 @@ class Memo:
             self.services.convert_again()
 
     @property
-    def asks_for_legacy(self) -> bool:
-        """Whether MetalLB's ConfigMap would count: neither cluster nor settings file have a resource."""
-        return self.listed and not (self.given or self.own)
+    def asks(self) -> frozenset[str]:
+        """Kinds that matter as things are, beside those that always do: what nobody asks for is not watched."""
+        found = {objects.PEER}
+        if self.resources.peers or self.file.peers:
+            found |= objects.OF_PEERS
+        if self.listed and not (self.given or self.own):
+            found.add(objects.CONFIG_MAP)
+        if any(each.namespace_selectors for each in self.allocations.values()):
+            found.add(objects.NAMESPACE)
+        return frozenset(found)
 
     def take_legacy(self, found: objects.ConfigMap | None) -> None:
         """Note what MetalLB's ConfigMap says, None where there is none, or it does not count."""
@@ -157,11 +163,6 @@ class Memo:
             old = legacy.read(found)
             self.last_legacy = old.resources or self.last_legacy
             self.file, self.legacy_problems = self.last_legacy, old.problems
-
-    @property
-    def asks_for_namespaces(self) -> bool:
-        """Whether a pool is for namespaces chosen by label."""
-        return any(each.namespace_selectors for each in self.allocations.values())
 
     def take_namespaces(self, found: Mapping[str, objects.Namespace] | None) -> None:
         """Note their labels, None where these are not known; Services are judged anew where that differs."""
@@ -201,13 +202,12 @@ def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Mem
     if memo.settings is not settings:
         memo = Memo(settings)
     config = _config(stores, memo)
-    if memo.asks_for_namespaces:
+    asks = memo.asks
+    if objects.NAMESPACE in asks:
         memo.take_namespaces(stores.namespaces)
     snapshot = Snapshot(
         me=settings.node.name,
-        settled=stores.settled
-        and (stores.namespaces_settled or not memo.asks_for_namespaces)
-        and (stores.legacy_settled or not memo.asks_for_legacy),
+        settled=stores.settled and asks <= stores.known,
         services=memo.services.turn(stores.services),
         endpoints=_endpoints(stores, memo),
         nodes=memo.nodes.turn(stores.nodes),
@@ -273,7 +273,7 @@ def _config(stores: Stores, memo: Memo) -> Config:
     given, memo.listed = stores.resources, stores.settled
     if given != memo.given:
         memo.given, memo.config = given, None
-    memo.take_legacy(next(iter(stores.legacy.values()), None) if memo.asks_for_legacy else None)
+    memo.take_legacy(next(iter(stores.legacy.values()), None) if objects.CONFIG_MAP in memo.asks else None)
     if memo.config is None:
         memo.resources, memo.good = in_force(memo.given, memo.file, memo.good)
         memo.take_selectors()

@@ -47,9 +47,8 @@ def world(inputs: Inputs) -> World:
         settled=True,
         ledger={},
         namespaces=namespaces,
-        namespaces_settled=True,
         legacy={"config": inputs.config_map} if inputs.config_map else {},
-        legacy_settled=True,
+        known=objects.ON_DEMAND,
         pools_gone=inputs.config_map is None,
     )
     return World(stores, tuple(problems))

@@ -39,6 +39,7 @@ HERE = (
     Right("", ("secrets",), ("create",)),
     Right("", ("configmaps",), LOOK, ("config",)),
     Right("metallb.io", ("ipaddresspools", "l2advertisements"), LOOK),
+    Right("metallb.io", ("bgppeers", "bgpadvertisements", "bfdprofiles", "communities"), LOOK),
     Right("metallb.io", ("ipaddresspools/status",), ("patch",)),
     Right("metallb.io", ("configurationstates",), ("get", "create")),
     Right("metallb.io", ("configurationstates/status",), ("patch",)),

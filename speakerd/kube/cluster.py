@@ -8,23 +8,23 @@ import os
 import random
 import ssl
 import time
-from base64 import b64encode
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
+from msgspec import Struct
 
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Key, Member
-from speakerd.kube import body, lease, meshkeys, objects, reflector
+from speakerd.kube import body, lease, objects, reflector
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.configstate import ConfigStates
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
-from speakerd.kube.objects import IPAddressPool, L2Advertisement
+from speakerd.kube.keykeeper import KeyKeeper
 from speakerd.kube.poolstatus import PoolStatus
 from speakerd.kube.recorder import Recorder
-from speakerd.kube.reflector import Reflector
+from speakerd.kube.reflector import FORBIDDEN, Reflector
 from speakerd.kube.remembered import Remembered
 from speakerd.kube.weather import Weather
 from speakerd.kube.writer import WriteError, Writer
@@ -36,10 +36,9 @@ log = structlog.get_logger()
 
 AGAIN = 5.0
 """Seconds until credentials are looked for again."""
-FORBIDDEN = "403"
 RECORD_AGAIN = 5.0
-"""Seconds until a member record or the Secret that could not be written, or is not seen, is written again."""
-SECRET, KEY_FILE = f"Secret {meshkeys.SECRET}", "membership.secretFile"
+"""Seconds until a member record that could not be written, or is not seen, is written again."""
+T = TypeVar("T", bound=Struct)
 
 
 class Cluster:
@@ -59,9 +58,12 @@ class Cluster:
         self.members = Reflector(objects.members(namespace), random.random)
         self.pools = Reflector(objects.pools(namespace), random.random)
         self.advertisements = Reflector(objects.advertisements(namespace), random.random)
+        self.peers = Reflector(objects.peers(namespace), random.random)
+        self.routes = Reflector(objects.routes(namespace), random.random)
+        self.bfd_profiles = Reflector(objects.bfd_profiles(namespace), random.random)
+        self.communities = Reflector(objects.communities(namespace), random.random)
         self.namespaces = Reflector(objects.NAMESPACES, random.random)
         self.legacy = Reflector(objects.config_map(namespace, settings.kubernetes.config_map), random.random)
-        self.secret = Reflector(objects.secret(namespace, meshkeys.SECRET), random.random)
         self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
         self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
         self.client: Client | None = None
@@ -76,53 +78,53 @@ class Cluster:
         self._record_changed = asyncio.Event()
         self._failing: dict[str, str] = {}
         self.weather = Weather()
-        self._pools, self._advertisements = Remembered[IPAddressPool](), Remembered[L2Advertisement]()
+        self._kept = {each.kind.name: Remembered[Any]() for each in (*self._layer2, *self._bgp)}
         self._had_pools = False
         self._elect = asyncio.Event()
-        self._namespaces_wanted, self._legacy_wanted = asyncio.Event(), asyncio.Event()
-        self._from_file = bool(settings.membership.secret_file)
-        self._keys = meshkeys.MeshKeys(self._key_file(settings.membership.secret_file), known)
-        self._secret_seen = asyncio.Event()
+        self._wanted = {each.kind.name: asyncio.Event() for each in self._asked_for}
+        self.keeper = KeyKeeper(namespace, settings.membership.secret_file, known, changed)
 
     @property
     def reflectors(self) -> tuple[Reflector[Any], ...]:
         """Every kind watched, but the allocator's Lease; some only once they are wanted."""
-        wanted = ((self._namespaces_wanted, self.namespaces), (self._legacy_wanted, self.legacy))
-        return (*self._always, *(each for asked, each in wanted if asked.is_set()))
+        return (*self._always, *(each for each in self._asked_for if self._wanted[each.kind.name].is_set()))
 
     @property
     def _always(self) -> tuple[Reflector[Any], ...]:
-        return self.services, self.slices, self.nodes, self.members, self.pools, self.advertisements
+        return self.services, self.slices, self.nodes, self.members, *self._layer2
+
+    @property
+    def _layer2(self) -> tuple[Reflector[Any], ...]:
+        return self.pools, self.advertisements
+
+    @property
+    def _bgp(self) -> tuple[Reflector[Any], ...]:
+        return self.peers, self.routes, self.bfd_profiles, self.communities
+
+    @property
+    def _asked_for(self) -> tuple[Reflector[Any], ...]:
+        return *self._bgp, self.namespaces, self.legacy
 
     @property
     def settled(self) -> bool:
         """Whether all was read at least once that there is to read."""
         recorded = self.recorder is not None and self.recorder.hints is not None
-        return self.knows_keys and recorded and all(each.synced for each in self._always)
+        return self.keeper.settled and recorded and all(each.synced for each in self._always)
 
-    def want(self, *, namespaces: bool, legacy: bool) -> None:
-        """Have Namespaces, and MetalLB's ConfigMap, watched from now on."""
-        if namespaces:
-            self._namespaces_wanted.set()
-        if legacy:
-            self._legacy_wanted.set()
+    def want(self, kinds: Iterable[str]) -> None:
+        """Have these watched from now on, of those that not every cluster needs."""
+        for each in kinds:
+            self._wanted[each].set()
 
     @property
-    def namespaces_settled(self) -> bool:
-        """Whether Namespaces are known, or may not be read: then no more is to be waited for."""
-        return _settled(self.namespaces)
-
-    @property
-    def knows_keys(self) -> bool:
-        """Whether the key of the members' messages is known, or known to be out of reach."""
-        return self._from_file or self.secret.synced or bool(self.secret.error)
+    def known(self) -> frozenset[str]:
+        """Which of those are known, or may not be read: then no more is to be waited for."""
+        return frozenset(each.kind.name for each in self._asked_for if each.synced or each.error.startswith(FORBIDDEN))
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """Those that sign the members' messages, newest first."""
-        if len(self._keys.value) > 1:
-            self._keys.spread(map(body.member, self.members.value.values()))
-        return self._keys.value
+        return self.keeper.keys(map(body.member, self.members.value.values()))
 
     @property
     def hints(self) -> Mapping[bytes, Record]:
@@ -136,7 +138,8 @@ class Cluster:
 
     def stores(self, *, drained: bool, hints: Mapping[bytes, Record] | None) -> Stores:
         """All that is known now. `hints`: who owned the VIPs, where an earlier process told it."""
-        pools, advertisements = self._counting(time.monotonic())
+        now = time.monotonic()
+        pools = self._counting(self.pools, now)
         self._had_pools |= bool(pools)
         return Stores(
             services=self.services.value,
@@ -144,7 +147,11 @@ class Cluster:
             nodes=self.nodes.value,
             members=self.members.value,
             pools=pools,
-            advertisements=advertisements,
+            advertisements=self._counting(self.advertisements, now),
+            peers=self._counting(self.peers, now),
+            routes=self._counting(self.routes, now),
+            bfd_profiles=self._counting(self.bfd_profiles, now),
+            communities=self._counting(self.communities, now),
             settled=self.settled,
             ledger=self.writer.value if self.writer else None,
             row_version=self.row_version,
@@ -153,27 +160,26 @@ class Cluster:
             blind=self.weather.blind,
             hints=self.hints if hints is None else hints,
             namespaces=self.namespaces.value if self.namespaces.synced else None,
-            namespaces_settled=self.namespaces_settled,
             legacy=self.legacy.value,
-            legacy_settled=_settled(self.legacy),
+            known=self.known,
             pools_gone=self._had_pools and not pools,
         )
 
-    def _counting(self, now: float) -> tuple[Mapping[str, IPAddressPool], Mapping[str, L2Advertisement]]:
-        """Pools and advertisements that count: those that are there, and such as vanished by accident, it seems."""
-        pools = self._pools.see(self.pools.value, now, kind=not self.pools.absent)
-        return pools, self._advertisements.see(self.advertisements.value, now, kind=not self.advertisements.absent)
+    def _counting(self, each: Reflector[T], now: float) -> Mapping[str, T]:
+        """The objects that count: those that are there, and such as vanished by accident, it seems."""
+        found: Mapping[str, T] = self._kept[each.kind.name].see(each.value, now, kind=not each.absent)
+        return found
 
     @property
     def missing(self) -> list[str]:
         """Kinds that the API knows no longer, and whose objects count on."""
-        kinds = ((self.pools, self._pools), (self.advertisements, self._advertisements))
-        return [each.kind.name for each, kept in kinds if each.absent and kept.holding]
+        kinds = (*self._layer2, *self._bgp)
+        return [each.kind.name for each in kinds if each.absent and self._kept[each.kind.name].holding]
 
     def look_out(self, now: float) -> bool:
         """Whether what only time brings may be another. To be asked every few seconds."""
         version = self.row_version if any(each.error for each in self._always) else None
-        return self.weather.look(now, version) or self._pools.holding or self._advertisements.holding
+        return self.weather.look(now, version) or any(each.holding for each in self._kept.values())
 
     def apply(self, plan: Plan, seen: Snapshot) -> None:
         """Hand a plan to those who write."""
@@ -200,15 +206,7 @@ class Cluster:
     def failing(self) -> dict[str, str]:
         """What could not be written when it was last tried, and why."""
         sinks = [each.failing for each in (self.writer, self.recorder) if each]
-        return {what: why for each in (self._failing, self._secret_fault(), *sinks) for what, why in each.items()}
-
-    def _secret_fault(self) -> dict[str, str]:
-        """Why the Secret cannot be used, where it is what lacks: an outage is told elsewhere."""
-        if self.secret.error.startswith(FORBIDDEN):
-            return {SECRET: self.secret.error}
-        if self.secret.value and not self._from_file and not body.mesh_material(self.secret.value):
-            return {SECRET: f"it has no key {meshkeys.ENTRY}, or one that is no base64"}
-        return {}
+        return {what: why for each in (self._failing, self.keeper.failing, *sinks) for what, why in each.items()}
 
     def _failed(self, what: str, fault: Exception) -> None:
         """Log a failure, once as long as it stays the same."""
@@ -228,11 +226,9 @@ class Cluster:
             async with asyncio.TaskGroup() as group:
                 for each in self._always:
                     self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
-                self._start(group, self._watch(self.namespaces, self._namespaces_wanted, client), "watch-Namespace")
-                self._start(group, self._watch(self.legacy, self._legacy_wanted, client), "watch-ConfigMap")
-                if not self._from_file:
-                    self._start(group, reflector.run(self.secret, client, self._secret_changed), "watch-secret")
-                    self._start(group, self._keep_key(writer), "mesh-key")
+                for each in self._asked_for:
+                    self._start(group, self._watch(each, client), f"watch-{each.kind.name}")
+                self._start(group, self.keeper.run(client, writer), "mesh-key")
                 watch = reflector.run(self.allocator, client, self._allocator_changed)
                 self._start(group, watch, "watch-allocator")
                 self._start(group, self._take_part(writer), "election")
@@ -244,8 +240,8 @@ class Cluster:
         finally:
             client.close()
 
-    async def _watch(self, each: Reflector[Any], wanted: asyncio.Event, client: Client) -> None:
-        await wanted.wait()
+    async def _watch(self, each: Reflector[Any], client: Client) -> None:
+        await self._wanted[each.kind.name].wait()
         await reflector.run(each, client, self._changed)
 
     async def resign(self) -> None:
@@ -336,44 +332,6 @@ class Cluster:
                 self._failing.pop("the addresses' Leases", None)
                 log.info("allocator.gained", addresses=addresses)
 
-    def _key_file(self, path: str) -> bytes:
-        """The key in a file, where the settings name one."""
-        try:
-            material = Path(path).read_bytes() if path else b""
-        except OSError as fault:
-            self._failed(KEY_FILE, fault)
-            return b""
-        if path and not material:
-            self._failed(KEY_FILE, ValueError(f"{path} is empty"))
-        return material
-
-    def _secret_changed(self) -> None:
-        """The watch shows the Secret anew, or that there is none."""
-        if self.secret.synced:
-            self._keys.see(body.mesh_material(self.secret.value), time.monotonic())
-            self._secret_seen.set()
-        self._changed()
-
-    async def _keep_key(self, writer: Writer) -> None:
-        """Create the Secret where it has been missing for a while: with the key in use, or a new one."""
-        while True:
-            due = self._keys.deadline()
-            self._secret_seen.clear()
-            try:
-                async with asyncio.timeout(None if due is None else max(0.0, due - time.monotonic())):
-                    await self._secret_seen.wait()
-            except TimeoutError:
-                await self._create_key(writer)
-                await asyncio.sleep(RECORD_AGAIN)
-
-    async def _create_key(self, writer: Writer) -> None:
-        try:
-            await writer.make_key(self._keys.newest or b64encode(os.urandom(meshkeys.MATERIAL_BYTES)))
-        except (Unreachable, WriteError) as fault:
-            self._failed(SECRET, fault)
-        else:
-            self._failing.pop(SECRET, None)
-
     async def _keep_record(self, writer: Writer) -> None:
         """Write the member record when it changes, until it is there."""
         while True:
@@ -390,8 +348,3 @@ class Cluster:
             else:
                 self._failing.pop("member record", None)
                 log.info("member.recorded", node=self.record[1].name)
-
-
-def _settled(each: Reflector[Any]) -> bool:
-    """Whether a kind is known, or may not be read: then no more is to be waited for."""
-    return each.synced or each.error.startswith(FORBIDDEN)

@@ -309,7 +309,11 @@ SHARING = "/allow-shared-ip"
 SERVICES = Kind("Service", "/api/v1/services", Service, versioned=True, narrow=_read)
 SLICES = Kind("EndpointSlice", "/apis/discovery.k8s.io/v1/endpointslices", EndpointSlice)
 NODES = Kind("Node", "/api/v1/nodes", Node)
-NAMESPACES = Kind("Namespace", "/api/v1/namespaces", Namespace, partial=True)
+PEER, NAMESPACE, CONFIG_MAP = "BGPPeer", "Namespace", "ConfigMap"
+OF_PEERS = frozenset({"BGPAdvertisement", "BFDProfile", "Community"})
+ON_DEMAND = OF_PEERS | {PEER, NAMESPACE, CONFIG_MAP}
+"""Kinds that are watched where they matter; that there are BGPPeers tells whether three others do."""
+NAMESPACES = Kind(NAMESPACE, "/api/v1/namespaces", Namespace, partial=True)
 
 
 def members(namespace: str) -> Kind[Lease]:
@@ -333,7 +337,7 @@ def secret(namespace: str, name: str) -> Kind[Secret]:
 def config_map(namespace: str, name: str) -> Kind[ConfigMap]:
     """One ConfigMap."""
     path = f"/api/v1/namespaces/{quote(namespace)}/configmaps"
-    return Kind("ConfigMap", path, ConfigMap, fields=f"metadata.name={name}", optional=True)
+    return Kind(CONFIG_MAP, path, ConfigMap, fields=f"metadata.name={name}", optional=True)
 
 
 def pools(namespace: str) -> Kind[IPAddressPool]:
@@ -346,8 +350,28 @@ def advertisements(namespace: str) -> Kind[L2Advertisement]:
     return Kind("L2Advertisement", _metallb(namespace, "l2advertisements"), L2Advertisement, optional=True)
 
 
-def _metallb(namespace: str, plural: str) -> str:
-    return f"/apis/metallb.io/v1beta1/namespaces/{quote(namespace)}/{plural}"
+def peers(namespace: str) -> Kind[BGPPeer]:
+    """BGPPeers; the API server converts those of v1beta1."""
+    return Kind(PEER, _metallb(namespace, "bgppeers", "v1beta2"), BGPPeer, optional=True)
+
+
+def routes(namespace: str) -> Kind[BGPAdvertisement]:
+    """BGPAdvertisements."""
+    return Kind("BGPAdvertisement", _metallb(namespace, "bgpadvertisements"), BGPAdvertisement, optional=True)
+
+
+def bfd_profiles(namespace: str) -> Kind[BFDProfile]:
+    """BFDProfiles."""
+    return Kind("BFDProfile", _metallb(namespace, "bfdprofiles"), BFDProfile, optional=True)
+
+
+def communities(namespace: str) -> Kind[Community]:
+    """Communities, by whose names advertisements call them."""
+    return Kind("Community", _metallb(namespace, "communities"), Community, optional=True)
+
+
+def _metallb(namespace: str, plural: str, version: str = "v1beta1") -> str:
+    return f"/apis/metallb.io/{version}/namespaces/{quote(namespace)}/{plural}"
 
 
 def key(metadata: Metadata | Labelled) -> str:

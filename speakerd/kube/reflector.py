@@ -38,6 +38,8 @@ UNREADABLE = 100
 """Objects that cannot be read, remembered by name; more say nothing new."""
 
 OK, NOT_FOUND, GONE = 200, 404, 410
+FORBIDDEN = "403"
+"""What `error` of a kind that may not be read begins with."""
 
 T = TypeVar("T", bound=Struct)
 

@@ -140,7 +140,7 @@ def states(cluster: Cluster) -> list[dict[str, Any]]:
 def test_whether_the_configuration_holds_is_told_by_every_node_and_by_the_allocator(cluster: Cluster, lan: Lan) -> None:
     names = {"controller", *(f"speaker-{node.name}" for node in lan.nodes)}
     eventually(lambda: verdicts(cluster) == dict.fromkeys(names, "Valid"), "all find it valid")
-    cluster.create(objects.pool("wrong", "10.99.20.9-10.99.20.1"))
+    cluster.create(objects.pool("wrong", "10.99.20.0/24", "10.99.20.9/32"))
     eventually(lambda: verdicts(cluster) == dict.fromkeys(names, "Invalid"), "all find it invalid")
     for each in states(cluster):
         assert "IPAddressPool/metallb-system/wrong" in each["status"]["errorSummary"]

@@ -200,7 +200,15 @@ def test_protocols_never_import_one_another(protocol: str) -> None:
 
 def test_objects_of_the_api_meet_the_model_on_the_way_in_and_out_only() -> None:
     both = {name for name in MODULES if "kube.objects" in ours(name) and ours(name) & {"model", "exchange", "decision"}}
-    assert both <= {"cli.world", "snapshot", "kube.body", "kube.cluster", "kube.l2status", "kube.writer"}
+    assert both <= {
+        "cli.world",
+        "snapshot",
+        "kube.body",
+        "kube.cluster",
+        "kube.keykeeper",
+        "kube.l2status",
+        "kube.writer",
+    }
 
 
 def loaded(code: str) -> set[str]:

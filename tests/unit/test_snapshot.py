@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from speakerd import settings as settings_
 from speakerd.config.resources import (
+    BGPPeerSpec,
     ConfigMap,
     IPAddressPool,
     IPAddressPoolSpec,
@@ -21,6 +22,7 @@ from speakerd.decision import Snapshot
 from speakerd.exchange import Member
 from speakerd.kube import objects
 from speakerd.kube.objects import (
+    ON_DEMAND,
     Endpoint,
     EndpointConditions,
     EndpointSlice,
@@ -367,7 +369,7 @@ WEB, TEAM = LabelSelector({"app": "web"}), LabelSelector({"team": "a"})
 def test_a_service_knows_the_pools_that_are_for_it(allocation: dict[str, object], admitted: bool) -> None:
     web = api_service(metadata=replace(META, labels={"app": "web"}))
     found = stores(services={"ns/web": web}, pools=pinned("p", **allocation), namespaces=namespaces(ns={"team": "a"}))
-    seen, _ = build(replace(found, namespaces_settled=True), Settings(), Memo())
+    seen, _ = build(replace(found, known=ON_DEMAND), Settings(), Memo())
     assert seen.services["ns/web"].admitted_by == (("p",) if admitted else ())
 
 
@@ -380,8 +382,8 @@ def test_a_label_of_a_namespace_counts_as_soon_as_it_is_there_and_before_any_is_
     settings = Settings()
     first, memo = build(kinds, settings, Memo())
     assert not first.settled
-    assert memo.asks_for_namespaces
-    kinds = replace(kinds, namespaces=namespaces(ns={}), namespaces_settled=True)
+    assert "Namespace" in memo.asks
+    kinds = replace(kinds, namespaces=namespaces(ns={}), known=ON_DEMAND)
     second, memo = build(kinds, settings, memo)
     assert (second.settled, second.services["ns/web"].admitted_by) == (True, ())
     third, memo = build(replace(kinds, namespaces=namespaces(ns={"team": "a"})), settings, memo)
@@ -393,14 +395,28 @@ def test_where_namespaces_may_not_be_read_holders_keep_what_a_pool_for_them_gave
     holder = api_service("10.0.0.1", metadata=replace(META, name="held", annotations=mark))
     services = {"ns/held": holder, "ns/web": api_service()}
     kinds = stores(services=services, pools=pinned("p", namespace_selectors=(TEAM,)))
-    seen, _ = build(replace(kinds, namespaces_settled=True), Settings(), Memo())
+    seen, _ = build(replace(kinds, known=ON_DEMAND), Settings(), Memo())
     assert {key: each.admitted_by for key, each in seen.services.items()} == {"ns/held": ("p",), "ns/web": ()}
 
 
 def test_without_a_pool_for_some_namespaces_these_are_not_waited_for() -> None:
     seen, memo = build(stores(pools=pinned("p", namespaces=("ns",))), Settings(), Memo())
     assert seen.settled
-    assert not memo.asks_for_namespaces
+    assert "Namespace" not in memo.asks
+
+
+def test_what_advertises_by_bgp_is_waited_for_once_there_is_a_peer() -> None:
+    pools = pinned("p", namespaces=("ns",))
+    seen, memo = build(stores(pools=pools), Settings(), Memo())
+    assert seen.settled
+    assert memo.asks == {"BGPPeer"}
+    peer = objects.BGPPeer(Metadata("tor", "metallb-system"), BGPPeerSpec(64512, 64513, peer_address="192.0.2.1"))
+    known = stores(pools=pools, peers={"tor": peer})
+    seen, memo = build(known, Settings(), Memo())
+    assert memo.asks == {"BGPPeer", "BGPAdvertisement", "BFDProfile", "Community"}
+    assert not seen.settled
+    seen, _ = build(replace(known, known=ON_DEMAND), Settings(), memo)
+    assert seen.settled
 
 
 def config_map(text: str) -> ConfigMap:
@@ -411,9 +427,9 @@ OLD = "address-pools: [{name: p, protocol: layer2, addresses: [10.0.0.0/24]}]"
 
 
 def test_the_legacy_config_map_counts_where_there_is_no_resource_and_stays_as_it_was_after_a_slip() -> None:
-    settings, known = Settings(), replace(stores(legacy={"config": config_map(OLD)}), legacy_settled=True)
+    settings, known = Settings(), replace(stores(legacy={"config": config_map(OLD)}), known=ON_DEMAND)
     seen, memo = build(known, settings, Memo(settings))
-    assert memo.asks_for_legacy
+    assert "ConfigMap" in memo.asks
     assert [each.name for each in seen.config.pools] == ["p"]
     for slip in ("peers: 7", "peers: [", "address-pools: [{name: p, protocol: layer2}]"):
         seen, memo = build(replace(known, legacy={"config": config_map(f"{OLD}\n{slip}")}), settings, memo)
@@ -422,8 +438,8 @@ def test_the_legacy_config_map_counts_where_there_is_no_resource_and_stays_as_it
     pool = IPAddressPool(Metadata("new", "metallb-system"), IPAddressPoolSpec(("10.1.0.0/24",)))
     seen, memo = build(replace(known, pools={"new": pool}), settings, memo)
     assert [each.name for each in seen.config.pools] == ["new"]
-    assert not memo.asks_for_legacy
-    seen, _ = build(replace(known, legacy={}, legacy_settled=False), settings, memo)
+    assert "ConfigMap" not in memo.asks
+    seen, _ = build(replace(known, legacy={}, known=ON_DEMAND - {"ConfigMap"}), settings, memo)
     assert not seen.settled, "whether there is one is not known yet"
 
 
