@@ -165,6 +165,12 @@ def pool(*addresses: str, **spec: object) -> Object:
     return made("IPAddressPool", "pool", {"addresses": list(addresses), **spec})
 
 
+def secret(type_: str, **data: str) -> Object:
+    """Secret s."""
+    metadata = {"name": "s", "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type_, "data": data}
+
+
 def route(**spec: object) -> Object:
     """A BGPAdvertisement."""
     return made("BGPAdvertisement", "bgp", spec)
@@ -280,6 +286,12 @@ INVALID: dict[str, Wrong] = {
     "peer: a router ID that is no address": Wrong(SCHEMA, "malformed-address", peer(routerID="one")),
     "peer: a router ID of IPv6": Wrong(SCHEMA, "malformed-address", peer(routerID="2001:db8::1")),
     "peer: two passwords": Wrong(SCHEMA, "contradiction", peer(password="x", passwordSecret={"name": "s"})),
+    "peer: a Secret of another type": Wrong(
+        CHECK, "unsuitable-secret", peer(passwordSecret={"name": "s"}), (secret("Opaque", password="eA=="),)
+    ),
+    "peer: a Secret without a password": Wrong(
+        CHECK, "unsuitable-secret", peer(passwordSecret={"name": "s"}), (secret("kubernetes.io/basic-auth"),)
+    ),
     "peer: multihop within one AS": Wrong(SCHEMA, "contradiction", peer(peerASN=64512, ebgpMultiHop=True)),
     "peer: echo and IPv6": Wrong(CHECK, "echo-mode-ipv6", peer(bfdProfile="profile"), (ECHOING, POOL6, route())),
     "peer: a field of v1beta2 in v1beta1": Wrong(

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from speakerd.config import document, file, legacy, manifests
+from speakerd.config import document, file, legacy, manifests, secrets
 from speakerd.config.document import Node
 from speakerd.config.load import Loaded, settled
 from speakerd.config.resources import ConfigMap, Metadata, Resources
@@ -92,7 +93,20 @@ def _told_apart(every: Iterable[document.Parsed], host: Settings | None) -> Inpu
         where, what = legacy.place(given), "MetalLB's ConfigMap counts only where there is no resource"
         told = (*told, Problem(where, "", "not-honoured", what, "remove it, or the resources", "warning"))
         given = None
-    return Inputs(Loaded(loaded.settings, told), read.resources, given, read.others)
+    resources = replace(read.resources, secrets=_secrets(read.others, used.kubernetes.namespace))
+    return Inputs(Loaded(loaded.settings, told), resources, given, read.others)
+
+
+def _secrets(objects: Iterable[dict[str, object]], namespace: str) -> dict[str, str]:
+    """Of the Secrets among the objects that sessions may name: why each holds no password, "" where it does."""
+    found = {}
+    for each in objects:
+        metadata = each.get("metadata")
+        if each.get("kind") == "Secret" and isinstance(metadata, dict) and metadata.get("namespace") == namespace:
+            kinds = [held for held in (each.get("data"), each.get("stringData")) if isinstance(held, dict)]
+            keys = {str(key) for held in kinds for key in held}
+            found[str(metadata.get("name"))] = secrets.fault(str(each.get("type", "")), keys)
+    return found
 
 
 def _config_map(objects: Iterable[dict[str, object]], settings: Settings) -> ConfigMap | None:

@@ -1,12 +1,14 @@
 """BGPPeer and BFDProfile objects -> checked values, and every fault in them; pure."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from speakerd.config.durations import go_duration
-from speakerd.config.origin import Labels, Origin, matching, selector_problems
+from speakerd.config.origin import Origin, matching, selector_problems
 from speakerd.config.resources import BFDProfile, BGPPeer, BGPPeerSpec
+from speakerd.config.secrets import PASSWORD_TYPE
+from speakerd.config.sides import Ground
 from speakerd.config.words import nearest
 from speakerd.model import Problem
 from speakerd.peering import BfdProfile, Peer
@@ -53,12 +55,12 @@ def profile(origin: Origin, each: BFDProfile, problems: list[Problem]) -> BfdPro
 
 
 def peer(
-    origin: Origin, each: BGPPeer, profiles: Collection[str], nodes: Labels | None, problems: list[Problem]
+    origin: Origin, each: BGPPeer, profiles: Collection[str], ground: Ground, problems: list[Problem]
 ) -> Peer | None:
     """A peer; None where it is not in force. One whose BFD profile is not there yet does without."""
     spec = each.spec
     faults = [*_whom(origin, spec), *_numbers(origin, spec), *_addresses(origin, spec), *_times(origin, spec)]
-    faults += _secrets(origin, spec)
+    faults += _secrets(origin, spec, ground.secrets)
     faults += selector_problems(origin, "nodeSelectors", spec.node_selectors)
     problems += [*faults, *_warnings(origin, spec, profiles)]
     if faults:
@@ -78,7 +80,7 @@ def peer(
         keepalive_time=keepalive,
         connect_time=_seconds(spec.connect_time),
         router_id=spec.router_id,
-        nodes=matching(spec.node_selectors, nodes or {}) if spec.node_selectors else None,
+        nodes=matching(spec.node_selectors, ground.node_labels or {}) if spec.node_selectors else None,
         secret=spec.password_secret.name,
         bfd=spec.bfd_profile if spec.bfd_profile in profiles else "",
         graceful_restart=spec.enable_graceful_restart,
@@ -171,10 +173,14 @@ def _timers(spec: BGPPeerSpec) -> tuple[int | None, int | None]:
     return (3 * keepalive if hold is None and keepalive is not None else hold), keepalive
 
 
-def _secrets(origin: Origin, spec: BGPPeerSpec) -> Iterator[Problem]:
+def _secrets(origin: Origin, spec: BGPPeerSpec, known: Mapping[str, str]) -> Iterator[Problem]:
+    """A Secret that is not known may come yet, and the session waits for it."""
     if spec.password and spec.password_secret.name:
         what = "both password and passwordSecret are given"
         yield origin.error("password", "contradiction", what, "keep passwordSecret")
+    if fault := known.get(spec.password_secret.name, ""):
+        what = f"Secret {spec.password_secret.name} {fault}"
+        yield origin.error("passwordSecret", "unsuitable-secret", what, f"make one of type {PASSWORD_TYPE}")
 
 
 def _warnings(origin: Origin, spec: BGPPeerSpec, profiles: Collection[str]) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ def resolve(cluster: Resources, file: Resources = NOTHING, nodes: Labels | None 
     taken = Taken()
     good_pools = [_pool(origin, each, taken, problems) for origin, each in pools]
     labels = {each.metadata.name: each.metadata.labels for _, each in pools}
-    routes = _routing(given(cluster, file, problems), Ground(good_pools, labels, nodes), problems)
+    routes = _routing(given(cluster, file, problems), Ground(good_pools, labels, nodes, cluster.secrets), problems)
     good_advertisements = [_advertisement(origin, each, labels, nodes, problems) for origin, each in advertisements]
     problems += _unadvertised(pools, [*good_advertisements, *routes.routes])
     by_name = tuple(sorted(good_pools, key=lambda p: p.name))

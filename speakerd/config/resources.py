@@ -197,7 +197,8 @@ class ConfigMap(Struct, frozen=True):
 class Resources(Struct, frozen=True):
     """What one side, the cluster or the settings file, says the cluster should be.
 
-    `places`: where in a file an object stands, by `Kind/name`; the cluster's have none.
+    `places`: where in a file an object stands, by `Kind/name`; the cluster's have none. `secrets`: of those that are
+    known, why no password can be had of each, "" where one can; by name.
     """
 
     pools: tuple[IPAddressPool, ...] = ()
@@ -207,6 +208,7 @@ class Resources(Struct, frozen=True):
     routes: tuple[BGPAdvertisement, ...] = ()
     bfd_profiles: tuple[BFDProfile, ...] = ()
     communities: tuple[Community, ...] = ()
+    secrets: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         return any((self.pools, self.advertisements, self.peers, self.routes, self.bfd_profiles, self.communities))

@@ -21,7 +21,7 @@ def routing(given: Given, ground: Ground, problems: list[Problem]) -> Routing:
     """What all of them come to, by name; those with a fault are not in force."""
     profiles = _sorted(peers.profile(origin, each, problems) for origin, each in given.profiles)
     known = {each.name for each in profiles}
-    found = _sorted(peers.peer(origin, each, known, ground.node_labels, problems) for origin, each in given.peers)
+    found = _sorted(peers.peer(origin, each, known, ground, problems) for origin, each in given.peers)
     aliases = communities.aliases(given.communities, problems)
     names = {each.metadata.name for _, each in given.peers}
     routes = _sorted(_route(origin, each, ground, aliases, names, problems) for origin, each in given.routes)

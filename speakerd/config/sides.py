@@ -31,11 +31,15 @@ class Given(Struct, frozen=True):
 
 
 class Ground(Struct, frozen=True):
-    """What they refer to: pools, their labels and the Nodes' by name; None: no Node is known."""
+    """What they refer to: pools, their labels and the Nodes' by name; None: no Node is known.
+
+    `secrets`: why each that is known holds no password, "" where it does.
+    """
 
     pools: Sequence[Pool]
     pool_labels: Labels
     node_labels: Labels | None
+    secrets: Mapping[str, str] = {}
 
 
 def given(cluster: Resources, file: Resources, problems: list[Problem]) -> Given:
