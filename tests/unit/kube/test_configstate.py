@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from speakerd.kube.client import Client, Response
+from speakerd.kube.client import Response
 from speakerd.kube.configstate import SPEAKER, Condition, ConfigStates, Status, status, timed
 from speakerd.model import Config, Node, Problem
+from tests.unit.kube.doubles import Object, Played
 
 FAULT = Problem("IPAddressPool/ns/p", "spec.addresses[0]", "malformed-address", "'x' is no address", "write one")
 ODD = replace(FAULT, severity="warning")
@@ -38,27 +39,16 @@ def test_the_time_is_that_of_the_last_change_of_the_verdict() -> None:
     assert timed(fine, other, "t4").conditions[0].last_transition_time == "t4"
 
 
-class Api(Client):
+class Api(Played):
     """Keeps objects as an API server does, and what was asked."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, dict[str, Any]] = {}
+        self.objects: dict[str, Object] = {}
         self.asked: list[tuple[str, str]] = []
         self.refuses = 0
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        kind: str = "",
-        *,
-        guard: Callable[[], bool] | None = None,
-        accept: bytes = b"",
-    ) -> Response:
-        del kind, guard, accept
+    def answer(self, method: str, path: str, sent: Object) -> Response:
         name = path.removesuffix("/status").rpartition("/")[2]
-        sent = json.loads(body or b"{}")
         self.asked.append((method, name))
         if self.refuses:
             return Response(self.refuses, b"{}")

@@ -1,42 +1,31 @@
 """A pool's status is written when its numbers have changed, by the allocator alone."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from speakerd.kube.client import Client, Response, Unreachable, Withheld
+from speakerd.kube.client import Response, Unreachable
 from speakerd.kube.poolstatus import PoolStatus
 from speakerd.model import Assignment, Config
 from tests.unit.allocation import ips, pool
+from tests.unit.kube.doubles import Object, Played
 
 CONFIG = Config((pool("p", "10.0.0.0/30"), pool("q", "10.1.0.0/31")))
 NOTHING: dict[str, Assignment] = {}
 
 
-class Api(Client):
+class Api(Played):
     """What is asked of the API, and what it answers to the next requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, int]]] = []
         self.answers: list[int | type[Exception]] = []
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        kind: str = "",
-        *,
-        guard: Callable[[], bool] | None = None,
-        accept: bytes = b"",
-    ) -> Response:
-        del method, kind, accept
-        if guard and not guard():
-            raise Withheld(path)
-        self.asked.append((path.split("/")[-2], json.loads(body or b"{}")["status"]))
+    def answer(self, method: str, path: str, sent: Object) -> Response:
+        del method
+        self.asked.append((path.split("/")[-2], sent["status"]))
         answer = self.answers.pop(0) if self.answers else 200
         if not isinstance(answer, int):
             raise answer("cut")

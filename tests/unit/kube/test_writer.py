@@ -14,92 +14,19 @@ from speakerd.config.resources import Metadata
 from speakerd.decision import EventWrite, Plan, StatusWrite
 from speakerd.exchange import Wanted
 from speakerd.kube import body
-from speakerd.kube.client import Client, Response, Unreachable, Withheld
 from speakerd.kube.objects import Lease
 from speakerd.kube.writer import Writer
 from speakerd.model import IP, Assignment, Release, Reservation, Service, ServiceRef
+from tests.unit.kube.doubles import LeaseApi
 
 ONE: IP = ip_address("10.0.0.1")
 TWO: IP = ip_address("fd00::1")
 MAC = "02:ff:00:00:00:01"
 
 
-class Api(Client):
-    """An API server's side of the conversation: Leases by name, and what was asked in order."""
-
-    def __init__(self) -> None:
-        self.leases: dict[str, dict[str, Any]] = {}
-        self.asked: list[tuple[str, str]] = []
-        self.patches: list[dict[str, Any]] = []
-        self.answers: dict[str, int] = {}
-        self.cut = 0
-        self.version = 100
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        kind: str = "application/json",
-        *,
-        guard: Callable[[], bool] | None = None,
-        accept: bytes = b"application/json",
-    ) -> Response:
-        del kind, accept
-        await asyncio.sleep(0)
-        if guard is not None and not guard():
-            raise Withheld(path)
-        what = path.partition("?")[0].rpartition("/")[2]
-        sent = json.loads(body) if body else {}
-        self.asked.append((method, sent.get("metadata", {}).get("name", what) if method == "POST" else what))
-        if self.cut:
-            self.cut -= 1
-            raise Unreachable("cut")
-        if method in self.answers:
-            return Response(self.answers[method], b"{}")
-        return self._answer(method, what, sent)
-
-    def _answer(  # noqa: PLR0911
-        self, method: str, what: str, sent: dict[str, Any]
-    ) -> Response:
-        match method:
-            case "POST" if what == "leases":
-                name = sent["metadata"]["name"]
-                if name in self.leases:
-                    return Response(409, b"{}")
-                self.version += 1
-                sent["metadata"] |= {"uid": f"u-{name}", "resourceVersion": str(self.version)}
-                self.leases[name] = sent
-                return Response(201, json.dumps(sent).encode())
-            case "GET" if what == "leases":
-                return Response(200, json.dumps({"metadata": {}, "items": list(self.leases.values())}).encode())
-            case "GET":
-                found = self.leases.get(what)
-                return Response(200 if found else 404, json.dumps(found or {}).encode())
-            case "DELETE":
-                wanted = sent["preconditions"]
-                found = self.leases.get(what)
-                if found is None:
-                    return Response(404, b"{}")
-                if any(found["metadata"][key] != value for key, value in wanted.items()):
-                    return Response(409, b"{}")
-                del self.leases[what]
-            case "PATCH" if what in self.leases:
-                metadata = self.leases[what]["metadata"]
-                if metadata["resourceVersion"] != sent["metadata"]["resourceVersion"]:
-                    return Response(409, b"{}")
-                self.version += 1
-                metadata["annotations"] |= sent["metadata"]["annotations"]
-                metadata["resourceVersion"] = str(self.version)
-                return Response(200, json.dumps(self.leases[what]).encode())
-            case "PATCH":
-                self.patches.append(sent)
-        return Response(200, b"{}")
-
-
 class Scene:
     def __init__(self) -> None:
-        self.api = Api()
+        self.api = LeaseApi()
         self.sure = True
         self.turns = 0
         self.turned = asyncio.Event()
