@@ -86,7 +86,7 @@ async def until_listening(port: int) -> None:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
             else:
                 return await hung_up(writer)
 

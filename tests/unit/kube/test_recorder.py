@@ -92,7 +92,7 @@ class Owner:
     async def until(self, holds: Callable[[], Awaitable[object]]) -> None:
         async with asyncio.timeout(10.0):
             while not await holds():  # noqa: ASYNC110  what the API holds has no event
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
 
     async def until_events(self, number: int) -> list[dict[str, Any]]:
         """Events once there are `number`: the last thing written of a change."""
