@@ -3,9 +3,10 @@
 from tests.forms import made
 from tests.rules.clusters import (
     L2,
+    ON_A,
     OTHER_PEER,
     PEER,
-    RACK1,
+    RACK2,
     READY,
     ROUTE,
     WEB,
@@ -15,6 +16,7 @@ from tests.rules.clusters import (
     Rule,
     bgp,
     endpoints,
+    labelled,
     layer2,
     node,
     not_by_bgp,
@@ -56,9 +58,11 @@ ANNOUNCING: dict[str, Rule] = {
     "L7": Rule(
         "pools may be chosen by label",
         (
-            {**P, "metadata": {**P["metadata"], "labels": {"x": "y"}}},
-            made("L2Advertisement", "l2", {"ipAddressPoolSelectors": [{"matchLabels": {"x": "y"}}]}),
+            labelled(P, x="y"),
+            made("L2Advertisement", "l2", {"ipAddressPoolSelectors": [{"matchLabels": {"x": "y"}}], **ON_A}),
+            made("L2Advertisement", "other", {"ipAddressPoolSelectors": [{"matchLabels": {"x": "z"}}]}),
             A,
+            B,
             WEB,
             READY,
         ),
@@ -66,20 +70,28 @@ ANNOUNCING: dict[str, Rule] = {
     ),
     "L8": Rule(
         "nodes may be chosen by label",
-        (P, made("L2Advertisement", "l2", {"nodeSelectors": RACK1}), A, B, WEB, READY),
+        (P, made("L2Advertisement", "l2", ON_A), A, B, WEB, READY),
         announced=(layer2("10.0.0.0", "a", "a"),),
     ),
     "L9": Rule(
         "Services may be chosen by label",
-        (P, made("L2Advertisement", "l2", {"serviceSelectors": [{"matchLabels": {"x": "y"}}]}), A, WEB, READY),
-        announced=(layer2("10.0.0.0", reason="no-advertisement"),),
+        (
+            P,
+            made("L2Advertisement", "l2", {"serviceSelectors": [{"matchLabels": {"x": "y"}}], **ON_A}),
+            made("L2Advertisement", "other", {"serviceSelectors": [{"matchLabels": {"x": "z"}}]}),
+            A,
+            B,
+            service("s", labels={"x": "y"}),
+            READY,
+        ),
+        announced=(layer2("10.0.0.0", "a", "a"),),
     ),
     "L10": Rule(
         "several advertisements add up",
         (
             P,
-            made("L2Advertisement", "one", {"nodeSelectors": RACK1}),
-            made("L2Advertisement", "two", {"nodeSelectors": [{"matchLabels": {"rack": "2"}}]}),
+            made("L2Advertisement", "one", ON_A),
+            made("L2Advertisement", "two", {"nodeSelectors": RACK2}),
             A,
             B,
             WEB,
@@ -99,7 +111,7 @@ ANNOUNCING: dict[str, Rule] = {
     ),
     "L13": Rule(
         "one that is not ready does",
-        (P, L2, node("a", "MemoryPressure"), WEB, READY),
+        (P, L2, node("a", "Ready=False"), WEB, READY),
         announced=(layer2("10.0.0.0", "a", "a"),),
     ),
     "L14": Rule(
@@ -176,8 +188,8 @@ ANNOUNCING: dict[str, Rule] = {
         "by the nodes it selects, to peers that select them",
         (
             P,
-            made("BGPAdvertisement", "bgp", {"nodeSelectors": RACK1}),
-            made("BGPPeer", "peer", {**PEER["spec"], "nodeSelectors": [{"matchLabels": {"rack": "2"}}]}),
+            made("BGPAdvertisement", "bgp", ON_A),
+            made("BGPPeer", "peer", {**PEER["spec"], "nodeSelectors": RACK2}),
             OTHER_PEER,
             A,
             B,

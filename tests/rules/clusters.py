@@ -34,6 +34,20 @@ def pinned(name: str, *addresses: str, **allocation: object) -> Object:
     return pool(name, *addresses, serviceAllocation=allocation)
 
 
+def created(obj: Object, second: int) -> Object:
+    """The object, with an age."""
+    return {**obj, "metadata": {**obj["metadata"], "creationTimestamp": _at(second)}}
+
+
+def _at(second: int) -> str:
+    return f"2026-01-01T00:00:{second:02}Z"
+
+
+def labelled(obj: Object, **labels: str) -> Object:
+    """The object, with labels."""
+    return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
+
+
 def service(
     name: str,
     *held: str,
@@ -51,7 +65,7 @@ def service(
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "creationTimestamp": f"2026-01-01T00:00:{age:02}Z",
+            "creationTimestamp": _at(age),
             "labels": dict(labels or {}),
             "annotations": annotations,
         },
@@ -72,8 +86,9 @@ def shares(name: str, *held: str, port: int = 80, protocol: str = "TCP", key: st
 
 
 def node(name: str, *conditions: str, **labels: str) -> Object:
-    """A Node; `conditions` that are True."""
-    told = [{"type": each, "status": "True"} for each in conditions]
+    """A Node; `conditions` that are True, or as `Type=Status` says."""
+    pairs = [each.partition("=") for each in conditions]
+    told = [{"type": kind, "status": status or "True"} for kind, _, status in pairs]
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -123,7 +138,8 @@ ROUTE = made("BGPAdvertisement", "bgp", {})
 PEER = made("BGPPeer", "peer", {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1"})
 OTHER_PEER = made("BGPPeer", "other", {"myASN": 64512, "peerASN": 64514, "peerAddress": "192.0.2.2"})
 A, B = node("a", rack="1"), node("b", rack="2")
-RACK1 = [{"matchLabels": {"rack": "1"}}]
+RACK1, RACK2 = ([{"matchLabels": {"rack": rack}}] for rack in "12")
+ON_A = {"nodeSelectors": RACK1}
 WEB = service("s")
 READY = endpoints("s", "a")
 FULL = (pool("one", "10.0.0.0/32"), service("other", "10.0.0.0"))

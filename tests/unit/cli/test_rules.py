@@ -1,33 +1,24 @@
-"""MetalLB's rules, each by its id, through the public JSON of `speakerd plan`."""
-
-import io
-import json
-import sys
+"""MetalLB's rules, each by its id, through the public JSON of `speakerd plan`; and that each can be taken out."""
 
 import pytest
 
-from speakerd.cli import main
-from tests.forms import Object
 from tests.rules import RULES
 from tests.rules.clusters import Rule
-
-
-def planned(rule: Rule, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Object:
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*rule.objects]})
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert main(["plan", "-f", "-", "-o", "json"]) == 0
-    found: Object = json.loads(capsys.readouterr().out)
-    return found
+from tests.rules.playing import told, wanted
+from tests.rules.removals import REMOVALS
+from tests.rules.removing import misplaced
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
-def test_a_rule_holds(rule: Rule, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    found = planned(rule, monkeypatch, capsys)
-    told = {each["name"]: (each["result"], each["ips"], each["reason"]) for each in found["services"]}
-    assert {name: told[name] for name in rule.services} == rule.services, rule.says
-    if rule.announced:
-        (service,) = [each for each in found["services"] if each["name"] == "s"]
-        assert tuple(service["announce"]) == rule.announced, rule.says
-    counts = {each["name"]: (each["total"], each["inUse"]) for each in found["pools"]}
-    assert {name: counts[name] for name in rule.pools} == rule.pools, rule.says
+def test_a_rule_holds(rule: Rule) -> None:
     assert rule.services or rule.announced or rule.pools
+    assert told(rule) == wanted(rule), rule.says
+
+
+def test_every_rule_can_be_taken_out_of_the_code() -> None:
+    assert REMOVALS.keys() == RULES.keys()
+    assert all(REMOVALS.values())
+
+
+def test_what_a_rule_is_taken_out_by_stands_in_its_file_once() -> None:
+    assert not [f"{rule}: {fault}" for rule, removal in REMOVALS.items() for fault in misplaced(removal)]
