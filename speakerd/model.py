@@ -173,7 +173,7 @@ class Range(Struct, frozen=True, order=True):
 
 
 class Pool(Struct, frozen=True):
-    """An IPAddressPool; `ranges` in the order written. `origin`: the object or file and line it came from.
+    """An IPAddressPool; `ranges` in the order written. `origin`: the object or file and line it came from; its `uid`.
 
     `pinned`: for the Services alone that its serviceAllocation admits; of the pools that admit one, those of the lowest
     positive `priority` come first, those of 0 last.
@@ -186,6 +186,7 @@ class Pool(Struct, frozen=True):
     origin: str = ""
     pinned: bool = False
     priority: int = 0
+    uid: str = ""
 
     def holds(self, ip: IP) -> bool:
         """Whether this pool may give out `ip`."""

@@ -148,7 +148,8 @@ def _pool(origin: Origin, each: IPAddressPool, taken: Taken, problems: list[Prob
         ranges += taken.add(wanted, name)
     problems += _pool_problems(origin, spec)
     pinned, priority = spec.service_allocation is not None, _priority(spec.service_allocation)
-    return Pool(name, tuple(ranges), spec.auto_assign, spec.avoid_buggy_ips, origin.name, pinned, priority)
+    uid = each.metadata.uid
+    return Pool(name, tuple(ranges), spec.auto_assign, spec.avoid_buggy_ips, origin.name, pinned, priority, uid)
 
 
 def _priority(allocation: ServiceAllocation | None) -> int:

@@ -37,7 +37,7 @@ class PoolStatus:
         self._pause, self._rest = pause, rest
         self._assignments: Mapping[str, Assignment] = {}
         self._config = Config()
-        self._written: dict[str, PoolCount] = {}
+        self._written: dict[str, tuple[str, PoolCount]] = {}
         self._wake = asyncio.Event()
 
     def apply(self, assignments: Mapping[str, Assignment], config: Config) -> None:
@@ -53,7 +53,8 @@ class PoolStatus:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            wanted = counts(self._assignments, self._config)
+            uids = {each.name: each.uid for each in self._config.pools}
+            wanted = {name: (uids[name], each) for name, each in counts(self._assignments, self._config).items()}
             due = [name for name, each in wanted.items() if self._written.get(name) != each]
             self._written = {name: each for name, each in self._written.items() if name in wanted}
             failed = [name for name in due if not await self._write(name, wanted[name])]
@@ -61,9 +62,12 @@ class PoolStatus:
                 self._wake.set()
             await asyncio.sleep(self._rest if failed else self._pause)
 
-    async def _write(self, name: str, count: PoolCount) -> bool:
-        """Whether it is written, or never can be: pools of the settings file, and those of old CRDs, have no status."""
-        path, payload = body.pool_status(self._namespace, name), msgspec.json.encode({"status": count})
+    async def _write(self, name: str, wanted: tuple[str, PoolCount]) -> bool:
+        """Whether it is written, or never can be: pools of the settings file, and those of old CRDs, have no status.
+
+        A pool that is created anew has none either, whatever was written before: hence its uid.
+        """
+        path, payload = body.pool_status(self._namespace, name), msgspec.json.encode({"status": wanted[1]})
         try:
             answer = await self._client.request("PATCH", path, payload, body.MERGE_PATCH, guard=self._may_write)
         except Unreachable:
@@ -71,5 +75,5 @@ class PoolStatus:
         if answer.status == FORBIDDEN and name not in self._written:
             log.warning("pool-status.forbidden", pool=name, remedy="apply what `speakerd rbac` prints")
         if answer.status in (OK, NOT_FOUND, FORBIDDEN):
-            self._written[name] = count
-        return self._written.get(name) == count
+            self._written[name] = wanted
+        return self._written.get(name) == wanted

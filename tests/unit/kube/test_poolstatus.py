@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from speakerd.kube.client import Response, Unreachable
 from speakerd.kube.poolstatus import PoolStatus
@@ -76,6 +77,18 @@ def test_all_pools_at_first_and_then_those_that_changed() -> None:
         assert (await scene.asked(3))[2:] == [("p", status(1, 3))]
         scene.sink.apply({"b": Assignment(ips("10.0.0.2"), "p")}, CONFIG)
         assert await scene.calm() == 3, "the numbers are the same"
+
+    play(story)
+
+
+def test_a_pool_created_anew_under_its_name_is_told_of_whatever_the_numbers() -> None:
+    async def story(scene: Scene) -> None:
+        first, second = CONFIG.pools
+        scene.sink.apply(NOTHING, CONFIG)
+        await scene.asked(2)
+        scene.sink.apply(NOTHING, Config((replace(first, uid="another"), second)))
+        assert (await scene.asked(3))[2:] == [("p", status(0, 4))]
+        assert await scene.calm() == 3
 
     play(story)
 
