@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from speakerd.config.schemas import ENTRIES
+
 Object = dict[str, Any]
 Judge = Literal["schema", "check"]
 SCHEMA: Judge = "schema"
@@ -41,6 +43,19 @@ VALID: dict[str, Object] = {
     "pool: host bits": made("IPAddressPool", "pool", {"addresses": ["10.0.0.7/24"]}),
     "pool: a range with spaces": made(
         "IPAddressPool", "pool", {"addresses": ["10.0.0.1 - 10.0.0.9", "fd00::1-fd00::9"]}
+    ),
+    "pool: ranges that cross a network, and of one address": made(
+        "IPAddressPool", "pool", {"addresses": ["10.0.9.255-10.0.10.0", "10.1.0.7-10.1.0.7", "9.0.0.9-10.0.0.1"]}
+    ),
+    "pool: as many ranges as there may be": made(
+        "IPAddressPool",
+        "pool",
+        {
+            "addresses": [
+                f"192.168.{100 + i // 99}.{100 + i % 99} - 192.168.{100 + i // 99}.{100 + i % 99}"
+                for i in range(ENTRIES)
+            ]
+        },
     ),
     "pool: every field": made(
         "IPAddressPool",
@@ -146,7 +161,12 @@ VALID: dict[str, Object] = {
     "communities": made(
         "Community",
         "names",
-        {"communities": [{"name": "no-export", "value": "65535:65281"}, {"name": "big", "value": "large:1:2:3"}]},
+        {
+            "communities": [
+                {"name": "no-export", "value": "65535:65281"},
+                {"name": "big", "value": "large:4294967295:0:3"},
+            ]
+        },
     ),
 }
 
@@ -197,7 +217,11 @@ INVALID: dict[str, Wrong] = {
     "pool: a prefix too long": Wrong(SCHEMA, "malformed-address", pool("10.0.0.0/33")),
     "pool: a host name": Wrong(SCHEMA, "malformed-address", pool("host.example/24")),
     "pool: a range of two families": Wrong(SCHEMA, "malformed-address", pool("10.0.0.1-fd00::1")),
-    "pool: a range that ends before it starts": Wrong(CHECK, "malformed-address", pool("10.0.0.9-10.0.0.1")),
+    "pool: a range that ends before it starts": Wrong(SCHEMA, "malformed-address", pool("10.0.0.9-10.0.0.1")),
+    "pool: a range that ends a network before it starts": Wrong(
+        SCHEMA, "malformed-address", pool("10.0.0.0/24", " 10.2.0.1 - 10.1.255.255 ")
+    ),
+    "pool: a range of IPv6 that ends before it starts": Wrong(CHECK, "malformed-address", pool("fd00::9-fd00::1")),
     "pool: overlaps itself": Wrong(CHECK, "overlap", pool("10.0.0.0/24", "10.0.0.8-10.0.0.9")),
     "pool: overlaps another": Wrong(
         CHECK, "overlap", pool("10.0.0.0/24"), (made("IPAddressPool", "other", {"addresses": ["10.0.0.0/8"]}),)
@@ -307,7 +331,10 @@ INVALID: dict[str, Wrong] = {
     "communities: no community": Wrong(SCHEMA, "malformed-community", community("oops")),
     "communities: three parts": Wrong(SCHEMA, "malformed-community", community("1:2:3")),
     "communities: too large": Wrong(SCHEMA, "malformed-community", community("65536:1")),
-    "communities: large ones too large": Wrong(CHECK, "malformed-community", community("large:4294967296:1:1")),
+    "communities: large ones too large": Wrong(SCHEMA, "malformed-community", community("large:4294967296:1:1")),
+    "communities: large ones too large at the end": Wrong(
+        SCHEMA, "malformed-community", community("large:1:1:9999999999")
+    ),
     "communities: a name twice": Wrong(
         CHECK,
         "duplicate-name",

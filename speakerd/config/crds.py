@@ -10,12 +10,14 @@ from speakerd.config.schemas import (
     ADDRESS_LENGTH,
     ADDRESSES,
     ENTRIES,
+    IN_ORDER,
     LABEL_LENGTH,
     NAME_LENGTH,
     Schema,
     crd,
     fixed,
     names,
+    rule,
     selector,
     selectors,
     several,
@@ -42,11 +44,12 @@ def _pools() -> Schema:
                     "type": "string",
                     "maxLength": ADDRESS_LENGTH,
                     "x-kubernetes-validations": [
-                        {
-                            "rule": f"self.matches(r'{ADDRESSES}')",
-                            "message": "must be a CIDR (192.0.2.0/24, 192.0.2.1/32) or a range of one family"
+                        rule(
+                            f"self.matches(r'{ADDRESSES}')",
+                            "must be a CIDR (192.0.2.0/24, 192.0.2.1/32) or a range of one family"
                             " (192.0.2.10-192.0.2.20)",
-                        }
+                        ),
+                        rule(IN_ORDER, "a range must not end before it starts"),
                     ],
                 },
             },

@@ -15,6 +15,11 @@ BLOCK = rf"{IPV4}/(3[0-2]|[12]?[0-9])|{IPV6}/(12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 BETWEEN = rf"{IPV4} *- *{IPV4}|{IPV6} *- *{IPV6}"
 ADDRESSES = rf"^({BLOCK}| *({BETWEEN}) *)$"
 """What `addresses.parse` takes, but for the order of a range and the fine print of IPv6."""
+FIRST, LAST = (
+    f"int(n[{i}]) * 16777216 + int(n[{i + 1}]) * 65536 + int(n[{i + 2}]) * 256 + int(n[{i + 3}])" for i in (0, 4)
+)
+IN_ORDER = f"!self.matches(r'^ *{IPV4} *- *{IPV4} *$') || [self.findAll(r'[0-9]+')].all(n, {FIRST} <= {LAST})"
+"""Of a range of IPv4; CEL has no numbers that hold an IPv6 address."""
 ENTRIES = 1024
 """Of one list, so that the API server can bound what a rule costs; a pool of that many ranges is a mistake."""
 NAME_LENGTH = 253
@@ -58,15 +63,19 @@ def version(
 
 def definition(kind: str, versions: Sequence[Schema]) -> Schema:
     """The definition of a kind."""
-    singular = kind.lower()
-    plural = singular[:-1] + "ies" if singular.endswith("y") else singular + ("es" if kind.endswith("s") else "s")
-    called = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": singular}
+    called = {"kind": kind, "listKind": f"{kind}List", "plural": plural(kind), "singular": kind.lower()}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.metallb.io", "labels": {"app.kubernetes.io/name": "speakerd"}},
+        "metadata": {"name": f"{plural(kind)}.metallb.io", "labels": {"app.kubernetes.io/name": "speakerd"}},
         "spec": {"group": "metallb.io", "names": called, "scope": "Namespaced", "versions": [*versions]},
     }
+
+
+def plural(kind: str) -> str:
+    """What the API calls the objects of a kind."""
+    singular = kind.lower()
+    return singular[:-1] + "ies" if singular.endswith("y") else singular + ("es" if kind.endswith("s") else "s")
 
 
 def table(description: str, properties: Mapping[str, Schema], required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -119,9 +128,9 @@ def rule(text: str, message: str) -> Schema:
     return {"rule": text, "message": message}
 
 
-def matching(description: str, pattern: str, message: str, length: int) -> dict[str, Any]:
-    """Text of a form, or none."""
-    checked = [rule(f"self == '' || self.matches(r'^({pattern})$')", message)]
+def matching(description: str, pattern: str, message: str, length: int, *rules: Schema) -> dict[str, Any]:
+    """Text of a form, or none; `rules`: what else holds of it."""
+    checked = [rule(f"self == '' || self.matches(r'^({pattern})$')", message), *rules]
     return {"description": description, "type": "string", "maxLength": length, "x-kubernetes-validations": checked}
 
 
