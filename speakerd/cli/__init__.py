@@ -14,7 +14,7 @@ VERBS = {
     "undrain": "let this host answer again",
     "check": "check settings files and Kubernetes objects",
     "plan": "what a cluster of the objects given comes to: addresses, owners, and who takes over from a node",
-    "crds": "print the CustomResourceDefinitions for kubectl apply",
+    "crds": "print the CustomResourceDefinitions, and policies that warn, for kubectl apply",
     "rbac": "print the agent's service account and its rights for kubectl apply",
     "migrate": "print what a MetalLB installation was told, as resources or settings",
     "version": "print the version",

@@ -30,7 +30,13 @@ PORT, SECOND_PORT = 6443, 7443
 SERVICES = "10.96.0.0/16,fd96::/112"
 CONTROLLERS = ",".join(
     f"{name}-controller"
-    for name in ("serviceaccount", "root-ca-certificate-publisher", "namespace", "garbage-collector")
+    for name in (
+        "serviceaccount",
+        "root-ca-certificate-publisher",
+        "namespace",
+        "garbage-collector",
+        "validatingadmissionpolicy-status",
+    )
 )
 READY = 60.0
 """Seconds for a program to be ready: 3 on an idle machine, many on a busy one."""

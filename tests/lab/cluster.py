@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import ssl
 import threading
@@ -58,6 +59,12 @@ class Cluster:
 
     def request(self, method: str, where: str, body: object = None, content_type: str = "application/json") -> Object:
         """The decoded answer. Raises ApiError where the server refuses, OSError where none answers."""
+        return self.answered(method, where, body, content_type)[0]
+
+    def answered(
+        self, method: str, where: str, body: object = None, content_type: str = "application/json"
+    ) -> tuple[Object, list[str]]:
+        """The decoded answer, and what the server warns of. Raises as `request` does."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.access.token}", "Content-Type": content_type}
         connection = self._connection()
@@ -70,7 +77,8 @@ class Cluster:
             raise OSError(f"{method} {where}: {fault!r}") from fault
         if response.status >= 300:
             raise _refusal(response.status, answer)
-        return cast(Object, json.loads(answer)) if answer.startswith((b"{", b"[")) else {}
+        decoded = cast(Object, json.loads(answer)) if answer.startswith((b"{", b"[")) else {}
+        return decoded, [_warning(each) for each in response.headers.get_all("Warning", ())]
 
     def _connection(self) -> http.client.HTTPConnection:
         found = getattr(self._local, "connection", None)
@@ -217,6 +225,12 @@ def _refusal(code: int, answer: bytes) -> ApiError:
     except ValueError:
         status = {"message": answer.decode(errors="replace")}
     return ApiError(code, status.get("reason", ""), status.get("message", ""))
+
+
+def _warning(header: str) -> str:
+    """The text of a Warning header (RFC 7234 5.5): code, agent and a quoted string."""
+    quoted = header.encode("latin-1").decode().split(" ", 2)[2]
+    return re.sub(r"\\(.)", r"\1", quoted[1:-1])
 
 
 @contextmanager

@@ -29,7 +29,9 @@ from speakerd.kube.objects import (
 from speakerd.model import Endpoints, FamilyPolicy, Node, Reason, Request, Service, Sharing
 from speakerd.settings import Settings
 from speakerd.snapshot import Memo, build, endpoint_slice, node, request, service
+from tests import wishes
 from tests.unit.seen import META, api_service, api_slice, stores
+from tests.wishes import Asked
 
 
 def test_a_service_is_read_whole() -> None:
@@ -148,6 +150,16 @@ def test_a_request_that_cannot_be_read_says_why(text: str, ip: str, reason: Reas
     found = request({"metallb.io/loadBalancerIPs": text, "metallb.io/address-pool": "p"}, ip)
     assert (found.ips, found.pool, found.reason) == ((), "p", reason)
     assert len(found.message) < 200
+
+
+@pytest.mark.parametrize("asked", wishes.VALID.values(), ids=wishes.VALID.keys())
+def test_a_wish_in_a_valid_form_is_read(asked: Asked) -> None:
+    assert request(asked.annotations, asked.field).reason == Reason.NONE
+
+
+@pytest.mark.parametrize(("reason", "asked"), wishes.INVALID.values(), ids=wishes.INVALID.keys())
+def test_a_wish_in_an_invalid_form_is_refused_with_its_reason(reason: Reason, asked: Asked) -> None:
+    assert request(asked.annotations, asked.field).reason == reason
 
 
 @pytest.mark.parametrize(
