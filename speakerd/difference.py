@@ -64,7 +64,7 @@ class Draft(Generic[K, V]):
 
     def _own(self) -> dict[K, V]:
         if self._published:
-            self._value, self._published = dict(self._value), False
+            self._value, self._published = self._value.copy(), False
         return self._value
 
 

@@ -329,7 +329,7 @@ class Writer:
     def _note(self, ip: IP, found: Reservation | None) -> None:
         """Replace the ledger: those who hold the old one keep what they saw."""
         if self._ledger is not None:
-            ledger = dict(self._ledger)
+            ledger = self._ledger.copy()
             ledger.pop(ip, None)
             self._ledger = ledger if found is None else ledger | {ip: found}
 
