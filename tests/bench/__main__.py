@@ -18,7 +18,7 @@ BENCHES = {
     "steady": "minutes in which nothing happens, 100 VIPs on the real control plane: writes, moves, CPU, packets",
     "failover": "the owner of a VIP dies, stalls, stops or is drained: how long it is silent; keepalived beside it",
     "responder": "ARP and NDP without a network: time a frame, random frames",
-    "decide": "one change among many Services",
+    "decide": "a plan from nothing, after one change, one more allocation: many Services, pools and nodes",
     "ownership": "a death among 200 nodes with 2,000 VIPs: what it costs another node to decide",
     "mesh": "many members over UDP on loopback: packets and CPU of each",
 }
