@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from speakerd import __version__, diagnosis, report
+from speakerd import __version__, consent, diagnosis, report
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Observed
 from speakerd.findings import Finding
@@ -73,6 +73,8 @@ def report_of(state: State) -> report.Report:
     told.conditions = dict(state.observed.conditions)
     if state.snapshot and (routes := state.snapshot.config.routing.routes):
         told.conditions[Finding.BGP_NOT_SPOKEN] = ", ".join(each.name for each in routes)
+    if state.snapshot and (differing := consent.dissenters(state.snapshot.members.values())):
+        told.conditions[Finding.POOLS_DIFFER] = ", ".join(differing)
     if state.cluster.missing:
         told.conditions[Finding.RESOURCES_MISSING] = ", ".join(state.cluster.missing)
     if state.unserved:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from speakerd import __version__, account, events, privileges, prospects, report, snapshot
+from speakerd import __version__, account, consent, events, privileges, prospects, report, snapshot
 from speakerd import log as logging
 from speakerd.bell import COUNT
 from speakerd.config.sources import Sources, Stamp
@@ -26,7 +26,6 @@ from speakerd.diary import Diary
 from speakerd.engine import boot_time
 from speakerd.exchange import Key, Member
 from speakerd.httpd import Httpd, Page
-from speakerd.kube import lease
 from speakerd.kube.cluster import Cluster
 from speakerd.link import Ends, Head, LinkFull, Shard, SightReader, WantedWriter
 from speakerd.model import Problem, Record
@@ -139,7 +138,11 @@ class Controller:
         if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.keeper.settled:
             recorded = me.name in self._snapshot.members
             told = (tuple(each.id for each in stores.keys), stores.drained, self._observed.told_strangers)
-            cluster.be(me, Member(me.name, me.addresses, __version__, *told), recorded=recorded)
+            member = Member(me.name, me.addresses, __version__, *told, self._snapshots.own_pools)
+            outvoted = consent.outvoted(member, self._snapshot.members.values())
+            cluster.be(me, member, recorded=recorded, outvoted=outvoted)
+        if self._snapshot.ledger is not None and not cluster.allocating:
+            self._snapshot = msgspec.structs.replace(self._snapshot, ledger=None)
 
     def _apply(self, seen: Snapshot) -> None:
         self._plan, self._decisions = decide(seen, self._decisions)
@@ -151,10 +154,7 @@ class Controller:
         self._record()
 
     def _record(self) -> None:
-        """Have written down what this node owns; see whether others obey the same configuration."""
-        digest = self._snapshot.config.digest if self._snapshot else ""
-        living = (each for each in self._observed.members if each.state in report.LIVING)
-        self._cluster.election.odd = lease.odd_one(digest, (each.configuration.hex() for each in living))
+        """Have written down what this node owns."""
         if self._cluster.recorder and self._plan and self._snapshot and self._snapshot.settled:
             self._cluster.recorder.apply(self._plan, self._snapshot.services, self._observed.claims)
 

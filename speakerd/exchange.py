@@ -91,7 +91,8 @@ class Member(Struct, frozen=True, array_like=True):
     """A node with a member record (Lease speakerd-node-NAME).
 
     `keys`: ids of the mesh keys it knows, newest first; `drained`: it was told to answer for nothing. `strangers`:
-    addresses that nobody owned before and that a host which is no member has already, with its MAC.
+    addresses that nobody owned before and that a host which is no member has already, with its MAC. `pools`: a digest
+    of those in its own settings, "" where it may not allocate.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Member(Struct, frozen=True, array_like=True):
     keys: tuple[str, ...] = ()
     drained: bool = False
     strangers: tuple[tuple[bytes, bytes], ...] = ()
+    pools: str = ""
 
 
 class Wanted(Struct, frozen=True):

@@ -22,6 +22,7 @@ class Finding(StrEnum):
     API_FORBIDS = "api-forbids"
     RESOURCES_MISSING = "resources-missing"
     NO_POOL = "no-pool"
+    POOLS_DIFFER = "pools-differ-between-hosts"
     NODE_UNKNOWN = "node-unknown"
     NODE_EXCLUDED = "node-excluded"
     NETWORK_UNAVAILABLE = "network-unavailable"
@@ -94,6 +95,11 @@ TABLE: Mapping[Finding, Entry] = {
     ),
     Finding.NO_POOL: Entry(
         "warning", "no Service gets an address", "create an IPAddressPool, or set iprange or addressPools"
+    ),
+    Finding.POOLS_DIFFER: Entry(
+        "warning",
+        "the pools in these hosts' settings are not those of most hosts, and do not count",
+        "give all hosts the same iprange and addressPools",
     ),
     Finding.NODE_UNKNOWN: Entry(
         "error", "this host announces nothing: no Node of the cluster has its name", "set node.name to its Node's name"

@@ -11,7 +11,7 @@ from speakerd import settings as settings_
 from speakerd.config import file, selectors
 from speakerd.config.lastgood import Good, in_force, resolved
 from speakerd.config.origin import Labels
-from speakerd.config.resolve import allocations, node_labels, service_selectors
+from speakerd.config.resolve import allocations, node_labels, pools_digest, service_selectors
 from speakerd.config.resources import LabelSelector, Resources, ServiceAllocation
 from speakerd.decision import Snapshot
 from speakerd.difference import Draft, View, put_or_drop
@@ -111,6 +111,7 @@ class Memo:
         self.members: Mapping[str, Member] = {}
         self.strangers: Mapping[IP, str] = {}
         self.own = file.resources(self.settings)
+        self.own_pools = pools_digest(self.own) if self.settings.kubernetes.allocate else ""
         self.file = self.own
         self.given = self.resources = Resources()
         self.legacy_of: objects.ConfigMap | None = None

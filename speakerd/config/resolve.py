@@ -106,6 +106,11 @@ def digest(
     return hashlib.sha256("\n".join(sorted([*lines, *more])).encode()).hexdigest()[:12]
 
 
+def pools_digest(file: Resources) -> str:
+    """The same on every host whose settings' pools come to the same."""
+    return digest(resolve(NOTHING, file).pools, allocations(file), (), {})
+
+
 def _routing_lines(*sides: Resources) -> Iterator[str]:
     """What is written of BGP, but for passwords: a digest that everybody reads must not help to guess one."""
     for side in sides:

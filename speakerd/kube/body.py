@@ -27,6 +27,7 @@ STRANGERS_ANNOTATION = "speakerd.io/answered-by-strangers"
 VERSION_ANNOTATION = "speakerd.io/version"
 KEYS_ANNOTATION = "speakerd.io/keys"
 DRAINED_ANNOTATION = "speakerd.io/drained"
+POOLS_ANNOTATION = "speakerd.io/pools"
 KIND_LABEL = "speakerd.io/kind"
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 VIP, MEMBER = "vip", "member"
@@ -279,6 +280,7 @@ def _member_annotations(member: Member) -> Mapping[str, str]:
         KEYS_ANNOTATION: ",".join(member.keys),
         DRAINED_ANNOTATION: "true" if member.drained else "false",
         STRANGERS_ANNOTATION: ",".join(f"{unpacked(ip)}={mac.hex(':')}" for ip, mac in member.strangers),
+        POOLS_ANNOTATION: member.pools,
     }
 
 
@@ -289,8 +291,8 @@ def member(lease: Lease) -> Member:
     name = lease.spec.holder_identity or lease.metadata.name.removeprefix("speakerd-node-")
     keys = tuple(filter(KEY_ID.fullmatch, annotations.get(KEYS_ANNOTATION, "").split(",")))
     drained = annotations.get(DRAINED_ANNOTATION) == "true"
-    strangers = _strangers(annotations.get(STRANGERS_ANNOTATION, ""))
-    return Member(name, addresses, annotations.get(VERSION_ANNOTATION, ""), keys, drained, strangers)
+    strangers, pools = _strangers(annotations.get(STRANGERS_ANNOTATION, "")), annotations.get(POOLS_ANNOTATION, "")
+    return Member(name, addresses, annotations.get(VERSION_ANNOTATION, ""), keys, drained, strangers, pools)
 
 
 def _strangers(text: str) -> tuple[tuple[bytes, bytes], ...]:

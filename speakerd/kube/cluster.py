@@ -193,8 +193,10 @@ class Cluster:
         """Whether this node is the allocator."""
         return self.election.held(time.monotonic())
 
-    def be(self, node: Node, member: Member, *, recorded: bool) -> None:
+    def be(self, node: Node, member: Member, *, recorded: bool, outvoted: bool) -> None:
         """Keep this node's member record so; `recorded`: the API shows one. One that was deleted is written again."""
+        if self.election.defer(time.monotonic(), wanted=outvoted):
+            self._elect.set()
         lost = not recorded and time.monotonic() - self._recorded_at > RECORD_AGAIN
         if self.recorder:
             self.recorder.be(node)

@@ -5,8 +5,7 @@ holder is judged by when *we* saw its record change), and before each write the 
 than the Lease itself.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -17,8 +16,6 @@ DURATION = 15.0
 """Seconds without a sign of the holder until another may take over."""
 RENEW = 5.0
 """Seconds between two renewals."""
-STAND_BACK = 30.0
-"""Seconds more that a host waits whose configuration is not the one that most obey: one of those shall allocate."""
 SURE = 10.0
 """Seconds after its own last renewal (its sending, not its answer) for which the holder may write."""
 NAME = "speakerd-allocator"
@@ -37,14 +34,10 @@ class Write(Struct, frozen=True):
 
 
 class Election:
-    """Takes part under the name `me`, unless not `willing`; what it has `seen` comes from a watch on the Lease.
-
-    `odd`: most hosts that live obey another configuration than this one.
-    """
+    """Takes part under the name `me`, unless not `willing`; what it has `seen` comes from a watch on the Lease."""
 
     def __init__(self, me: str, *, willing: bool, random: Callable[[], float]) -> None:
         self.me = me
-        self.odd = False
         self._willing = willing
         self._random = random
         self._lease: Lease | None = None
@@ -54,6 +47,7 @@ class Election:
         self._due: float | None = None
         self._looked = False
         self._failures = 0
+        self._defers = self._yields = False
 
     @property
     def holder(self) -> str:
@@ -62,7 +56,19 @@ class Election:
 
     def held(self, now: float) -> bool:
         """Whether this node surely is the allocator, and so may write."""
-        return self._renewed is not None and self.holder == self.me and now - self._renewed < SURE
+        return self._renewed is not None and self.holder == self.me and now - self._renewed < SURE and not self._yields
+
+    def defer(self, now: float, *, wanted: bool) -> bool:
+        """Let others go first, or no longer; whether that changed anything.
+
+        The holder gives the Lease up, once: where nobody takes it in DURATION this node is better than none.
+        """
+        if wanted == self._defers:
+            return False
+        self._defers, self._yields = wanted, wanted and self.holder == self.me
+        if self._looked and self._willing:
+            self._due = now if self._yields else self._next(now)
+        return True
 
     def deadline(self) -> float | None:
         """When `step` is due; None: not before the Lease was seen."""
@@ -72,11 +78,10 @@ class Election:
         """What to write now."""
         if self._due is None or now < self._due:
             return None
-        if self.odd and self.holder != self.me and now < self._changed + DURATION + STAND_BACK:
-            self._due = self._changed + DURATION + STAND_BACK
-            return None
         self._sent = now
         self._due = now + RENEW
+        if self._yields:
+            return self.farewell()
         if self._lease is None:
             return Write("", self.me, 0)
         transitions, version = self._lease.spec.lease_transitions or 0, self._lease.metadata.resource_version
@@ -90,7 +95,7 @@ class Election:
             return
         self._lease, self._changed, self._looked, self._failures = lease, now, True, 0
         if self.holder != self.me:
-            self._renewed = None
+            self._renewed, self._yields = None, False
         elif written:
             self._renewed = self._sent
         self._due = self._next(now) if self._willing else None
@@ -115,15 +120,10 @@ class Election:
         """When to act on the Lease as it is now; those who wait are spread out."""
         if self.holder == self.me:
             return self._sent + RENEW if self._renewed is not None else now
+        patience = DURATION if self._defers else 0.0
         if not self.holder:
-            return now + 0.1 * self._random()
-        return self._changed + DURATION + 0.5 * self._random()
-
-
-def odd_one(ours: str, others: Iterable[str]) -> bool:
-    """Whether more hosts agree on another configuration than on `ours`; digests, "" for one that is not known."""
-    counts = Counter(each for each in (ours, *others) if each)
-    return bool(ours) and max(counts.values()) > counts[ours]
+            return max(now, self._changed + patience) + 0.1 * self._random()
+        return self._changed + DURATION + patience + 0.5 * self._random()
 
 
 def _older(lease: Lease | None, than: Lease | None) -> bool:

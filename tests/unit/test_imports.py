@@ -32,6 +32,7 @@ STOREYS = (
     | {"membership.envelope", "membership.heartbeat", "membership.keys", "membership.ring", "ownership.message"},
     {
         "advertise",
+        "consent",
         "poolcounts",
         "routes",
         "kube.body",
@@ -83,8 +84,8 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator chronicle company conditions config deadlines decide decision diagnosis difference errands"
-    " events exchange explain findings gossip hold kinds members membership mesh metrics model occupancy outbox"
+    "advertise allocator chronicle company conditions config consent deadlines decide decision diagnosis difference"
+    " errands events exchange explain findings gossip hold kinds members membership mesh metrics model occupancy outbox"
     " outlook ownership peering poolcounts prospects report routes search segments settings sharing snapshot standing"
     " status strangers tally vips wire wish kube.body kube.l2status kube.lease kube.meshkeys kube.objects kube.records"
     " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()

@@ -59,6 +59,7 @@ CONDITIONS = (
     Finding.BOUND_HERE,
     Finding.SEGMENT_SILENT,
     Finding.HTTP_NOT_SERVED,
+    Finding.POOLS_DIFFER,
 )
 """What the announcer observes under the word of its finding."""
 

@@ -1,9 +1,7 @@
 """One allocator at a time, judged by what this node sees and by its own clock only."""
 
-import pytest
-
 from speakerd.config.resources import Metadata
-from speakerd.kube.lease import DURATION, NAME, RENEW, STAND_BACK, SURE, Election, Write, odd_one, spec
+from speakerd.kube.lease import DURATION, NAME, RENEW, SURE, Election, Write, spec
 from speakerd.kube.objects import Lease, LeaseSpec
 
 
@@ -159,44 +157,57 @@ def test_a_clean_stop_gives_the_lease_up() -> None:
     assert winner().farewell() == Write("1", "", 0)
 
 
-@pytest.mark.parametrize(
-    ("ours", "others", "odd"),
-    [
-        ("a", [], False),
-        ("a", ["a", "b"], False),
-        ("a", ["b"], False),
-        ("a", ["b", "b"], True),
-        ("a", ["a", "b", "b"], False),
-        ("a", ["b", "c", "c"], True),
-        ("a", ["", "", ""], False),
-        ("", ["b", "b"], False),
-    ],
-)
-def test_the_odd_one_is_who_has_fewer_on_its_side_than_others_have(ours: str, others: list[str], odd: bool) -> None:
-    assert odd_one(ours, others) == odd
-
-
-@pytest.mark.parametrize("left", [None, lease("", 1)], ids=["there is none", "given up"])
-def test_the_odd_one_leaves_a_free_lease_to_the_others_and_takes_it_if_none_does(left: Lease | None) -> None:
-    core = election()
-    core.odd = True
-    core.seen(left, 0.0)
-    assert core.step(core.deadline() or 0.0) is None
-    assert core.step(DURATION) is None
-    assert core.deadline() == DURATION + STAND_BACK
-    assert core.step(DURATION + STAND_BACK)
-
-
-def test_the_odd_one_takes_no_silent_holders_lease_before_others_could() -> None:
-    core = election()
-    core.seen(lease("b", 1), 0.0)
-    core.odd = True
-    assert core.step(DURATION + 1.0) is None
-    core.odd = False
-    assert core.step(DURATION + STAND_BACK)
-
-
-def test_a_holder_that_is_the_odd_one_now_keeps_its_lease() -> None:
+def test_a_holder_that_defers_writes_nothing_more_and_gives_the_lease_up_at_once() -> None:
     core = winner()
-    core.odd = True
-    assert core.step(core.deadline() or 0.0) == Write("1", "a", 0)
+    assert core.defer(1.0, wanted=True)
+    assert not core.held(1.0)
+    assert core.step(1.0) == Write("1", "", 0)
+    core.failed(1.0)
+    assert not core.held(1.0)
+    assert core.step(5.0) == Write("1", "", 0)
+    core.seen(lease("", 2), 5.0, written=True)
+    assert core.step(5.0 + DURATION - 0.1) is None
+
+
+def test_who_defers_takes_the_lease_when_nobody_else_has_for_its_duration_and_keeps_it() -> None:
+    core = winner()
+    core.defer(1.0, wanted=True)
+    core.step(1.0)
+    core.seen(lease("", 2), 1.0, written=True)
+    assert core.step(1.0 + DURATION + 0.1) == Write("2", "a", 1)
+    core.seen(lease("a", 3), 1.0 + DURATION + 0.1, written=True)
+    assert not core.defer(20.0, wanted=True)
+    assert core.held(20.0)
+    assert core.step(30.0) == Write("3", "a", 0)
+
+
+def test_who_defers_lets_others_replace_a_silent_holder_first() -> None:
+    core = election()
+    core.defer(0.0, wanted=True)
+    core.seen(lease("b", 7), 100.0)
+    assert core.step(100.0 + 2 * DURATION - 0.1) is None
+    assert core.step(100.0 + 2 * DURATION + 0.5) == Write("7", "a", 1)
+
+
+def test_who_defers_no_longer_takes_part_like_everybody() -> None:
+    core = election()
+    core.defer(0.0, wanted=True)
+    core.seen(lease("", 7), 100.0)
+    assert core.defer(101.0, wanted=False)
+    assert core.step(101.1) == Write("7", "a", 1)
+
+
+def test_a_holder_that_need_not_defer_after_all_goes_on() -> None:
+    core = winner()
+    core.defer(1.0, wanted=True)
+    core.defer(1.1, wanted=False)
+    assert core.held(1.1)
+    assert core.step(1.1 + RENEW) == Write("1", "a", 0)
+
+
+def test_one_that_takes_no_part_takes_none_by_deferring() -> None:
+    core = election(willing=False)
+    core.seen(None, 0.0)
+    core.defer(1.0, wanted=True)
+    core.defer(2.0, wanted=False)
+    assert core.deadline() is None

@@ -118,7 +118,7 @@ def test_a_secret_that_holds_no_key_is_told_from_none(data: dict[str, str], expe
 
 @pytest.mark.parametrize("drained", [True, False])
 def test_a_member_record_reads_back_as_it_was_written(drained: bool) -> None:
-    told = Member("n1", ("192.0.2.1", "2001:db8::1"), "1.0", (key_id(NEW), key_id(OLD)), drained, STRANGERS)
+    told = Member("n1", ("192.0.2.1", "2001:db8::1"), "1.0", (key_id(NEW), key_id(OLD)), drained, STRANGERS, "0a1b")
     lease = msgspec.json.decode(body.member_lease("ns", Node("n1", "uid"), told), type=Lease)
     assert body.member(lease) == told
 
