@@ -352,10 +352,11 @@ def _same(before: Service, service: Service) -> bool:
 
 
 def _unserved(keeps: Assignment, wish: Wish, refusal: Assignment) -> Assignment:
-    """What is kept, with the reason; that there is no second address beside it is no fault."""
+    """What is kept, with the reason; that there is no second address beside it is told, and no fault."""
     if not keeps.ips:
         return refusal
-    return keeps if wish.beside else replace(keeps, reason=refusal.reason, message=refusal.message)
+    reason = Reason.NONE if wish.beside else refusal.reason
+    return replace(keeps, reason=reason, message=refusal.message)
 
 
 def _none_free(wish: Wish) -> Assignment:

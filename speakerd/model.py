@@ -97,7 +97,8 @@ class Service(Struct, frozen=True):
     `ips`: status.loadBalancer.ingress[].ip, in order.
     `pool`: annotation metallb.io/ip-allocated-from-pool. `created`: metadata.creationTimestamp
     (RFC 3339 sorts as text). `advertised_by`: advertisements whose serviceSelectors match it, by name. `admitted_by`:
-    pinned pools that are for it. `sharing`: None, it shares with nobody.
+    pinned pools that are for it. `sharing`: None, it shares with nobody. `deprecated`: annotations that count and are
+    spelled the old way.
     """
 
     key: str
@@ -115,6 +116,7 @@ class Service(Struct, frozen=True):
     advertised_by: tuple[str, ...] = ()
     admitted_by: tuple[str, ...] = ()
     sharing: Sharing | None = None
+    deprecated: tuple[str, ...] = ()
 
     def shares_with(self, other: "Service | None") -> bool:
         """Whether this Service may have an address together with `other`."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from speakerd import annotations
 from speakerd import settings as settings_
 from speakerd.config import file, selectors
 from speakerd.config.lastgood import Good, in_force, resolved
@@ -24,9 +24,7 @@ from speakerd.model import (
     FamilyPolicy,
     Node,
     Problem,
-    Reason,
     Record,
-    Request,
     Reservation,
     Service,
     Sharing,
@@ -36,10 +34,7 @@ from speakerd.settings import Settings
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 SERVICE_LABEL = "kubernetes.io/service-name"
-PREFIXES = ("metallb.io/", "metallb.universe.tf/")
-"""Of annotations; the new spelling wins even when its value is empty, as in MetalLB."""
 
-NO_REQUEST = Request()
 POLICIES: Mapping[str, FamilyPolicy] = {policy.value: policy for policy in FamilyPolicy}
 
 
@@ -291,7 +286,7 @@ def _config(stores: Stores, memo: Memo) -> Config:
 def service(found: objects.Service, load_balancer_class: str) -> Service | None:
     """A Service that is ours, or whose status or annotation still says so; None for all others."""
     metadata, spec = found.metadata, found.spec
-    ips = _addresses(each.ip for each in found.status.load_balancer.ingress or ())
+    ips = annotations.addresses(each.ip for each in found.status.load_balancer.ingress or ())
     pool = metadata.annotations.get(body.POOL_ANNOTATION, "")
     balanced = spec.type == "LoadBalancer"
     ours = balanced and spec.load_balancer_class == load_balancer_class and bool(ips or not metadata.deletion_timestamp)
@@ -307,37 +302,19 @@ def service(found: objects.Service, load_balancer_class: str) -> Service | None:
         ours=ours,
         lapsed=lapsed,
         local_policy=spec.external_traffic_policy == "Local",
-        cluster_ips=_addresses(cluster_ips),
+        cluster_ips=annotations.addresses(cluster_ips),
         family_policy=POLICIES.get(spec.ip_family_policy, FamilyPolicy.SINGLE),
         ips=ips,
         pool=pool,
-        request=request(metadata.annotations, spec.load_balancer_ip),
+        request=annotations.request(metadata.annotations, spec.load_balancer_ip),
         sharing=sharing(metadata.annotations, spec),
+        deprecated=annotations.deprecated(metadata.annotations),
     )
 
 
-def request(annotations: Mapping[str, str], load_balancer_ip: str) -> Request:
-    """What the annotations and spec.loadBalancerIP ask for, or the reason why that cannot be read."""
-    text, pool = _annotation(annotations, "loadBalancerIPs"), _annotation(annotations, "address-pool")
-    if text and load_balancer_ip:
-        message = "annotation metallb.io/loadBalancerIPs and spec.loadBalancerIP are both given"
-        return Request((), pool, Reason.TWO_REQUESTS, message)
-    wanted = text or load_balancer_ip
-    if not (wanted or pool):
-        return NO_REQUEST
-    parts = [each.strip() for each in wanted.split(",", 2)] if wanted else []
-    ips = _addresses(parts)
-    if len(ips) < len(parts) <= 2:
-        return Request((), pool, Reason.MALFORMED_ADDRESS, f'"{wanted[:100]}" is not an address or a pair')
-    if len(parts) > 2 or len({ip.version for ip in ips}) < len(ips):
-        message = f'"{wanted[:100]}" is more than one address of each family'
-        return Request((), pool, Reason.BAD_COMBINATION, message)
-    return Request(ips, pool)
-
-
-def sharing(annotations: Mapping[str, str], spec: objects.ServiceSpec) -> Sharing | None:
+def sharing(noted: Mapping[str, str], spec: objects.ServiceSpec) -> Sharing | None:
     """On what terms a Service shares its addresses; None where it has no key."""
-    key = _annotation(annotations, "allow-shared-ip")
+    key = annotations.value(noted, annotations.SHARED)
     if not key:
         return None
     selector = spec.selector or {} if spec.external_traffic_policy == "Local" else {}
@@ -376,23 +353,3 @@ def node(found: objects.Node) -> Node:
         network_unavailable=conditions.get("NetworkUnavailable") == "True",
         addresses=tuple(each.address for each in found.status.addresses if each.type == "InternalIP"),
     )
-
-
-def _annotation(annotations: Mapping[str, str], name: str) -> str:
-    return next((annotations[prefix + name] for prefix in PREFIXES if prefix + name in annotations), "")
-
-
-def _addresses(texts: Iterable[str]) -> tuple[IP, ...]:
-    """Those of `texts` that are addresses."""
-    return tuple(ip for text in texts if (ip := _address(text)) is not None)
-
-
-def _address(text: str) -> IP | None:
-    """An address as the API writes it; None for anything else (a host name, "None", a zone)."""
-    try:
-        found: IP = ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(found, IPv4Address):
-        return found
-    return None if found.scope_id else found.ipv4_mapped or found

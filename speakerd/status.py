@@ -38,7 +38,16 @@ def notices(service: Service, assignment: Assignment, ledger: Ledger = NO_LEDGER
         found.append(
             ("Warning", "AllocationFailed", f'Failed to allocate IP for "{service.key}": {assignment.message}')
         )
+    elif assignment.message:
+        found.append(("Normal", "AdditionalAssignFailed", f"Failed to assign a second address: {assignment.message}"))
     return tuple(found)
+
+
+def _deprecated(service: Service) -> tuple[Notice, ...]:
+    """That annotations are of the old spelling: told when the Service is written to, not of thousands at each start."""
+    remedy = "write metallb.io/ in place of metallb.universe.tf/"
+    said = f"{', '.join(service.deprecated)}: deprecated, {remedy}"
+    return (("Warning", "deprecatedAnnotation", said),) if service.deprecated else ()
 
 
 def _asked_for(service: Service, assignment: Assignment) -> bool:
@@ -74,7 +83,8 @@ class Statuses:
                 self.writes[key] = due
             if service and assignment:
                 now = notices(service, assignment, ledger)
-                news = (*self._given(service, assignment), *self._news(service, now))
+                old = _deprecated(service) if due else ()
+                news = (*self._given(service, assignment), *self._news(service, now), *old)
                 events += [EventWrite(service, *notice) for notice in news]
             else:
                 self._told.pop(key, None)

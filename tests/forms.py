@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from speakerd.config.schemas import ENTRIES
-
 Object = dict[str, Any]
 Judge = Literal["schema", "check"]
 SCHEMA: Judge = "schema"
 CHECK: Judge = "check"
 NAMESPACE = "metallb-system"
+ENTRIES = 1024
+"""The most that our CustomResourceDefinitions take of one list."""
 ZONE = {"matchLabels": {"zone": "a"}}
 
 

@@ -50,7 +50,7 @@ def policies(namespace: str, load_balancer_class: str) -> str:
 
 
 def _of_services(load_balancer_class: str) -> tuple[dict[str, Any], ...]:
-    """Requests for addresses that `snapshot.request` cannot read."""
+    """Requests for addresses that `annotations.request` cannot read."""
     served = f"object.spec.?loadBalancerClass.orValue('') == {json.dumps(load_balancer_class)}"
     spec = {
         "matchConstraints": _matching("", ("services",)),
@@ -65,7 +65,7 @@ def _of_services(load_balancer_class: str) -> tuple[dict[str, Any], ...]:
 
 
 def _variables() -> dict[str, str]:
-    """From what is written to what is wrong with it, as `snapshot.request` reads it."""
+    """From what is written to what is wrong with it, as `annotations.request` reads it."""
     notes = "object.metadata.?annotations"
     short = f"p.matches(r'^{SHORT}$') && size(p.findAll(r'{PIECE}')) + (p.contains('.') ? 1 : 0) <= 7"
     family = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from speakerd.snapshot import request
+from speakerd.annotations import request
 from tests import forms, wishes
 from tests.forms import NAMESPACE, Object
 from tests.kube.controlplane import ControlPlane

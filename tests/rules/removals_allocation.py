@@ -5,15 +5,15 @@ from tests.rules.removing import Removal, out
 REMOVALS_OF_ALLOCATION: dict[str, Removal] = {
     "A1": out("snapshot.py", 'spec.type == "LoadBalancer"', "True"),
     "A2": out("snapshot.py", "spec.load_balancer_class == load_balancer_class", "True"),
-    "A3": out("snapshot.py", "text or load_balancer_ip", "text"),
-    "A4": out("snapshot.py", "text or load_balancer_ip", "load_balancer_ip"),
-    "A5": out("snapshot.py", "if text and load_balancer_ip", "if False"),
-    "A6": out("snapshot.py", '_annotation(annotations, "address-pool")', '""'),
-    "A7": out("snapshot.py", ', "metallb.universe.tf/")', ",)"),
-    "A8": out("snapshot.py", "if prefix + name in annotations", "if annotations.get(prefix + name)"),
-    "A9": out("snapshot.py", 'wanted.split(",", 2)', 'wanted.split(",")[:2]'),
-    "A10": out("snapshot.py", " or len({ip.version for ip in ips}) < len(ips)"),
-    "A11": out("snapshot.py", "if len(ips) < len(parts) <= 2", "if False"),
+    "A3": out("annotations.py", "text or load_balancer_ip", "text"),
+    "A4": out("annotations.py", "text or load_balancer_ip", "load_balancer_ip"),
+    "A5": out("annotations.py", "if text and load_balancer_ip", "if False"),
+    "A6": out("annotations.py", "value(annotations, POOL)", '""'),
+    "A7": out("annotations.py", "(NEW, OLD)", "(NEW,)"),
+    "A8": out("annotations.py", "if prefix + name in annotations", "if annotations.get(prefix + name)"),
+    "A9": out("annotations.py", 'wanted.split(",", 2)', 'wanted.split(",")[:2]'),
+    "A10": out("annotations.py", " or len({ip.version for ip in ips}) < len(ips)"),
+    "A11": out("annotations.py", "if len(ips) < len(parts) <= 2", "if False"),
     "B1": out("snapshot.py", "not balanced and bool(ips or pool)", "False"),
     "B2": out("wish.py", "if not grounds.space.pools", "if False"),
     "B3": out(
@@ -83,7 +83,7 @@ REMOVALS_OF_ALLOCATION: dict[str, Removal] = {
     "E3": out("model.py", " and self.ports.isdisjoint(other.ports)")
     + out("sharing.py", "in sharing.ports] if group", "in ()] if group"),
     "E4": out("model.py", "return self.key, self.backend", 'return "", self.backend'),
-    "E5": out("snapshot.py", "    if not key:", '    if "metallb.io/allow-shared-ip" not in annotations:'),
+    "E5": out("snapshot.py", "    if not key:", '    if "metallb.io/allow-shared-ip" not in noted:'),
     "E6": out(
         "snapshot.py", '",".join(f"{name}={value}" for name, value in sorted(selector.items()))', "str(bool(selector))"
     ),
@@ -121,7 +121,7 @@ REMOVALS_OF_ALLOCATION: dict[str, Removal] = {
     ),
     "F6": out("wish.py", "primary[:1], primary[1:])", "primary[1:], primary[:1])"),
     "F7": out("wish.py", "primary[:1], primary[1:])", "primary[:1])"),
-    "F8": out("snapshot.py", "return Request(ips, pool)", "return Request(tuple(sorted(ips, key=int)), pool)"),
+    "F8": out("annotations.py", "return Request(ips, pool)", "return Request(tuple(sorted(ips, key=int)), pool)"),
     "F9": out("wish.py", "if _families(request.ips) != _families(service.cluster_ips)", "if False"),
     "F10": out(
         "wish.py",
@@ -130,7 +130,7 @@ REMOVALS_OF_ALLOCATION: dict[str, Removal] = {
     ),
     "F11": out("wish.py", "    if request.ips:", "    if request.ips and alternatives:"),
     "F12": out("wish.py", "if not space.offers(keeps.pool, other)", "if True"),
-    "F13": out("allocator.py", "return keeps if wish.beside", "return refusal if wish.beside"),
+    "F13": out("allocator.py", "    if not keeps.ips:\n        return refusal", "    if True:\n        return refusal"),
     "G1": out(
         "wish.py",
         "if pool and _serves(pool, service) else",

@@ -162,6 +162,7 @@ def test_a_prefer_dual_stack_holder_gains_the_second_address_and_lives_without()
     taken = service("b0", ["fd00::"], cluster_ips=(V6,))
     found = outcome([holder, taken], DUAL)["a1"]
     assert (found.ips, found.reason) == (ips("10.0.0.0"), Reason.NONE)
+    assert found.message == 'no free IPv6 in pool "m"'
 
 
 def test_a_pair_that_loses_a_family_keeps_the_other_address() -> None:

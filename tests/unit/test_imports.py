@@ -27,7 +27,17 @@ STOREYS = (
         "wire",
         "config.resources",
     },
-    {"allocator", "config", "kube.objects", "occupancy", "ownership.ranking", "search", "sharing", "wish"}
+    {
+        "allocator",
+        "annotations",
+        "config",
+        "kube.objects",
+        "occupancy",
+        "ownership.ranking",
+        "search",
+        "sharing",
+        "wish",
+    }
     | {"layer2.arp", "layer2.filter", "layer2.ndp", "layer2.schedule"}
     | {"membership.envelope", "membership.heartbeat", "membership.keys", "membership.ring", "ownership.message"},
     {
@@ -84,11 +94,12 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator chronicle company conditions config consent deadlines decide decision diagnosis difference"
-    " errands events exchange explain findings gossip hold kinds members membership mesh metrics model occupancy outbox"
-    " outlook ownership peering poolcounts prospects report routes search segments settings sharing snapshot standing"
-    " status strangers tally vips wire wish kube.body kube.l2status kube.lease kube.meshkeys kube.objects kube.records"
-    " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
+    "advertise allocator annotations chronicle company conditions config consent deadlines decide decision"
+    " diagnosis difference errands events exchange explain findings gossip hold kinds members membership mesh"
+    " metrics model occupancy outbox outlook ownership peering poolcounts prospects report routes search segments"
+    " settings sharing snapshot standing status strangers tally vips wire wish kube.body kube.l2status kube.lease"
+    " kube.meshkeys kube.objects kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule"
+    " layer2.sieve".split()
 )
 IMPURE = frozenset({"config.load", "config.sources", "membership.transport"})
 

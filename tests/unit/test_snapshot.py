@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd import settings as settings_
+from speakerd.annotations import deprecated, request
 from speakerd.config.resources import (
     IPAddressPool,
     IPAddressPoolSpec,
@@ -28,7 +29,7 @@ from speakerd.kube.objects import (
 )
 from speakerd.model import Endpoints, FamilyPolicy, Node, Reason, Request, Service, Sharing
 from speakerd.settings import Settings
-from speakerd.snapshot import Memo, build, endpoint_slice, node, request, service
+from speakerd.snapshot import Memo, build, endpoint_slice, node, service
 from tests import wishes
 from tests.unit.seen import META, api_service, api_slice, stores
 from tests.wishes import Asked
@@ -150,6 +151,13 @@ def test_a_request_that_cannot_be_read_says_why(text: str, ip: str, reason: Reas
     found = request({"metallb.io/loadBalancerIPs": text, "metallb.io/address-pool": "p"}, ip)
     assert (found.ips, found.pool, found.reason) == ((), "p", reason)
     assert len(found.message) < 200
+
+
+def test_annotations_that_count_in_the_old_spelling_are_known() -> None:
+    old = {"metallb.universe.tf/address-pool": "p", "metallb.universe.tf/allow-shared-ip": "k"}
+    assert deprecated(old) == ("metallb.universe.tf/address-pool", "metallb.universe.tf/allow-shared-ip")
+    assert deprecated({**old, "metallb.io/address-pool": ""}) == ("metallb.universe.tf/allow-shared-ip",)
+    assert deprecated({"metallb.universe.tf/other": "x"}) == ()
 
 
 @pytest.mark.parametrize("asked", wishes.VALID.values(), ids=wishes.VALID.keys())

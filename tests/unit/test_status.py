@@ -60,6 +60,7 @@ def test_what_is_not_ours_is_left_alone() -> None:
             [("Warning", "LoadBalancerFailed")],
         ),
         (HOLDER, replace(KEPT, reason=Reason.ADDRESS_HELD, message="held"), [("Warning", "AllocationFailed")]),
+        (HOLDER, replace(KEPT, message="no free IPv6"), [("Normal", "AdditionalAssignFailed")]),
     ],
 )
 def test_each_state_has_its_events(service: Service, assignment: Assignment, expected: list[tuple[str, str]]) -> None:
@@ -105,6 +106,17 @@ def test_an_address_is_told_when_the_status_shows_it_and_only_by_who_gave_it() -
     assert told(statuses, HOLDER, KEPT) == [("IPAllocated", 'Assigned IP ["10.0.0.1"]')]
     assert told(statuses, HOLDER, KEPT) == []
     assert told(Statuses(), HOLDER, KEPT) == []
+
+
+def test_annotations_of_the_old_spelling_are_told_of_with_each_write_and_not_in_between() -> None:
+    statuses, old = Statuses(), ("metallb.universe.tf/address-pool",)
+    waiting, holder = replace(WAITING, deprecated=old), replace(HOLDER, deprecated=old)
+    (warning,) = told(statuses, waiting, KEPT)
+    assert warning[0] == "deprecatedAnnotation"
+    assert "metallb.universe.tf/address-pool" in warning[1]
+    assert [reason for reason, _ in told(statuses, holder, KEPT)] == ["IPAllocated"]
+    assert told(statuses, replace(holder, resource_version="2"), KEPT) == []
+    assert [reason for reason, _ in told(statuses, holder, MOVED)] == ["ClearAssignment", "deprecatedAnnotation"]
 
 
 def test_writes_are_due_until_the_api_shows_them() -> None:
