@@ -65,13 +65,16 @@ def _routing(objects: Given, ground: Ground, problems: list[Problem]) -> Routing
 
 
 def node_labels(*sides: Resources) -> frozenset[str] | None:
-    """Keys of the labels of Nodes that a selector asks for, None where there is none: no others concern anybody."""
+    """Keys of the labels of Nodes that a selector asks for: no others concern anybody.
+
+    None where not even their names do; two advertisements by BGP may contradict each other on any Node.
+    """
     asking = [wish.preference for side in sides for each in side.advertisements for wish in _wishes(each)]
     for side in sides:
         asking += [selector for each in side.advertisements for selector in each.spec.node_selectors]
         asking += [selector for each in side.routes for selector in each.spec.node_selectors]
         asking += [selector for each in side.peers for selector in each.spec.node_selectors]
-    return selectors.keys(asking) if asking else None
+    return selectors.keys(asking) if asking or sum(len(side.routes) for side in sides) > 1 else None
 
 
 def _wishes(each: L2Advertisement) -> tuple[Preference, ...]:

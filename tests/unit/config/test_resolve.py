@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from speakerd.config.origin import Labels
 from speakerd.config.resolve import node_labels, resolve, service_selectors
 from speakerd.config.resources import (
+    BGPAdvertisement,
     Expression,
     IPAddressPool,
     IPAddressPoolSpec,
@@ -226,6 +227,12 @@ def test_what_selectors_ask_for_is_known_without_any_node() -> None:
     side = Resources((), (L2Advertisement(Metadata("l"), spec),))
     assert node_labels(Resources(), side) == frozenset({"zone", "disk"})
     assert node_labels(Resources((), (EVERYTHING,))) is None
+
+
+def test_two_advertisements_by_bgp_ask_which_nodes_there_are_since_they_may_contradict_each_other() -> None:
+    one, other = (BGPAdvertisement(Metadata(name)) for name in "ab")
+    assert node_labels(Resources(routes=(one,))) is None
+    assert node_labels(Resources(routes=(one,)), Resources(routes=(other,))) == frozenset()
 
 
 def test_of_two_advertisements_of_a_name_the_cluster_s_chooses_services() -> None:
