@@ -141,12 +141,12 @@ class Members:
 
     def _differing(self, now: float) -> dict[str, str]:
         """Members that obey another configuration, and have for a while."""
-        ours = self._myself.configuration
-        peers = [peer for peer in self.detector.peers.values() if peer.state in HERE and peer.beat]
-        others = [peer for peer in peers if peer.beat and peer.beat.configuration not in (b"", ours)]
-        lately = now - DIFFERS_FOR
-        names = [peer.name for peer in others if max(peer.configured_at, self._myself.configured_at) < lately]
-        return {"configuration-differs": ", ".join(sorted(names))} if ours and names else {}
+        ours, lately = self._myself.configuration, now - DIFFERS_FOR
+        if not ours or self._myself.configured_at >= lately:
+            return {}
+        peers = [peer for peer in self.detector.peers.values() if peer.state in HERE and peer.configured_at < lately]
+        names = [peer.name for peer in peers if peer.beat and peer.beat.configuration not in (b"", ours)]
+        return {"configuration-differs": ", ".join(sorted(names))} if names else {}
 
     def _blocked(self, now: float) -> dict[str, str]:
         """Carriers that are blocked to members which the other one reaches."""
