@@ -1,5 +1,6 @@
 """How quickly the announcer answers ARP beside the kernel itself, what strangers' questions and many VIPs cost it."""
 
+import os
 import socket
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from tests.bench.figures import Options, Outcome, at_most, quantile
 from tests.lab import net, objects
-from tests.lab.agents import PARTS, Agent, Memory, Part, fleet
+from tests.lab.agents import PARTS, ROOT, Agent, Memory, Part, fleet
 from tests.lab.embedded import Embedded
 from tests.lab.frames import ETH_ARP, answers, who_has
 from tests.lab.net import Host, Lan, inside
@@ -19,6 +20,8 @@ from tests.lab.steps import publish
 from tests.lab.waiting import eventually
 
 FIRST = IPv4Address("10.99.16.0")
+LEAST = "10.99.99.99"
+"""Answered for by the least that a Python process can do (least.py): the physical limit of speakerd's round trip."""
 SIZES = (1, 100, 1000)
 CALM, STILL = 8.0, 0.3
 """Seconds apart at which all processes take the same memory, to so many MiB."""
@@ -65,10 +68,16 @@ def _grow(lan: Lan, plane: Embedded, size: int) -> None:
 
 def _round_trips_and_storm(name: str, program: Sequence[str], outcome: Outcome) -> None:
     with _plane(1) as (lan, plane), fleet(lan, plane, program) as (agent,):
+        (node,) = lan.nodes
+        log = plane.folder / "least.log"
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        least = lan.spawn(node, sys.executable, "-m", "tests.bench.least", "eth0", LEAST, log=log, env=env)
+        eventually(partial(answers, lan.client, LEAST), "the least process answers")
         for size in (min(SIZES), max(SIZES)):
             _grow(lan, plane, size)
             _say(f"{name}: round trips with {size} VIPs")
             _round_trips(name, lan, size, outcome)
+        _placed(name, lan, (agent.pid("announcer"), least.pid), outcome)
         _say(f"{name}: storm")
         _storm(name, lan, agent, outcome)
 
@@ -79,14 +88,16 @@ def _round_trips(name: str, lan: Lan, size: int, outcome: Outcome) -> None:
     asker = Asker(lan.client)
     kernel: list[float] = []
     ours: list[float] = []
+    least: list[float] = []
     for _ in range(ROUNDS):
-        kernel += [asker.round_trip(node.ipv4) for _ in range(BATCH)]
-        ours += [asker.round_trip(vip) for _ in range(BATCH)]
+        for target, found in ((node.ipv4, kernel), (vip, ours), (LEAST, least)):
+            found += [asker.round_trip(target) for _ in range(BATCH)]
     paced_kernel, paced = _paced(asker, node.ipv4), _paced(asker, vip)
     asker.close()
     figures = {
         "kernel": kernel,
         "speakerd": ours,
+        "least": least,
         "paced.kernel": paced_kernel,
         "paced.speakerd": paced,
     }
@@ -94,8 +105,29 @@ def _round_trips(name: str, lan: Lan, size: int, outcome: Outcome) -> None:
         for share in (0.5, 0.99):
             figure = f"{name}.arp.{size}.{word}.p{share * 100:.0f}.us"
             outcome["figures"][figure] = round(quantile(values, share) * 1e6, 1)
-    behind = (quantile(ours, 0.5) - quantile(kernel, 0.5)) * 1e6
+    behind, more = ((quantile(ours, 0.5) - quantile(other, 0.5)) * 1e6 for other in (kernel, least))
+    outcome["figures"][f"{name}.arp.{size}.speakerd.behind.least.us"] = round(more, 1)
     outcome["goals"].append(at_most(f"{name}: ARP p50 behind the kernel's, {size} VIPs", behind, 40.0, "us"))
+
+
+def _placed(name: str, lan: Lan, answering: Sequence[int], outcome: Outcome) -> None:
+    """The same with who asks and who answers on one processor, and on two: to wake another costs more than all else."""
+    everywhere = os.sched_getaffinity(0)
+    first, *others = sorted(everywhere)
+    vip, node = str(FIRST), lan.nodes[0].ipv4
+    try:
+        for word, there in (("together", {first}), ("apart", set(others) or {first})):
+            os.sched_setaffinity(0, {first})
+            for pid in answering:
+                os.sched_setaffinity(pid, there)
+            asker = Asker(lan.client)
+            for who, target in (("kernel", node), ("least", LEAST), ("speakerd", vip)):
+                found = [asker.round_trip(target) for _ in range(ROUNDS * BATCH)]
+                outcome["figures"][f"{name}.arp.{word}.{who}.p50.us"] = round(quantile(found, 0.5) * 1e6, 1)
+            asker.close()
+    finally:
+        for pid in (0, *answering):
+            os.sched_setaffinity(pid, everywhere)
 
 
 def _paced(asker: "Asker", target: str) -> list[float]:
