@@ -139,8 +139,8 @@ class Controller:
             recorded = me.name in self._snapshot.members
             told = (tuple(each.id for each in stores.keys), stores.drained, self._observed.told_strangers)
             member = Member(me.name, me.addresses, __version__, *told, self._snapshots.own_pools)
-            outvoted = consent.outvoted(member, self._snapshot.members.values())
-            cluster.be(me, member, recorded=recorded, outvoted=outvoted)
+            cluster.be(me, member, recorded=recorded)
+            cluster.defer(wanted=consent.outvoted(member, self._snapshot.members.values()))
         if self._snapshot.ledger is not None and not cluster.allocating:
             self._snapshot = msgspec.structs.replace(self._snapshot, ledger=None)
 

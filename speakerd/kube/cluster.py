@@ -193,10 +193,13 @@ class Cluster:
         """Whether this node is the allocator."""
         return self.election.held(time.monotonic())
 
-    def be(self, node: Node, member: Member, *, recorded: bool, outvoted: bool) -> None:
-        """Keep this node's member record so; `recorded`: the API shows one. One that was deleted is written again."""
-        if self.election.defer(time.monotonic(), wanted=outvoted):
+    def defer(self, *, wanted: bool) -> None:
+        """Let other hosts allocate, as long as one of them can; or no longer."""
+        if self.election.defer(time.monotonic(), wanted=wanted):
             self._elect.set()
+
+    def be(self, node: Node, member: Member, *, recorded: bool) -> None:
+        """Keep this node's member record so; `recorded`: the API shows one. One that was deleted is written again."""
         lost = not recorded and time.monotonic() - self._recorded_at > RECORD_AGAIN
         if self.recorder:
             self.recorder.be(node)

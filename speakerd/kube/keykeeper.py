@@ -8,11 +8,15 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import structlog
+
 from speakerd.exchange import Key, Member
 from speakerd.kube import body, meshkeys, objects, reflector
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.reflector import FORBIDDEN, Reflector
 from speakerd.kube.writer import WriteError, Writer
+
+log = structlog.get_logger()
 
 SECRET, KEY_FILE = f"Secret {meshkeys.SECRET}", "membership.secretFile"
 AGAIN = 5.0
@@ -88,7 +92,7 @@ class KeyKeeper:
         try:
             await writer.make_key(self._keys.newest or b64encode(os.urandom(meshkeys.MATERIAL_BYTES)))
         except (Unreachable, WriteError) as fault:
-            self._faults[SECRET] = str(fault)
+            self._failed(SECRET, str(fault))
         else:
             self._faults.pop(SECRET, None)
 
@@ -97,8 +101,14 @@ class KeyKeeper:
         try:
             material = Path(path).read_bytes() if path else b""
         except OSError as fault:
-            self._faults[KEY_FILE] = str(fault)
+            self._failed(KEY_FILE, str(fault))
             return b""
         if path and not material:
-            self._faults[KEY_FILE] = f"{path} is empty"
+            self._failed(KEY_FILE, f"{path} is empty")
         return material
+
+    def _failed(self, what: str, why: str) -> None:
+        """Note what is wrong, and log it once as long as it stays the same."""
+        if self._faults.get(what) != why:
+            log.warning("write.failed", what=what, error=why)
+        self._faults[what] = why
