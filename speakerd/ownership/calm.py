@@ -24,6 +24,8 @@ RETURN = 600.0
 """Seconds within which a member that comes back is no newcomer."""
 MOVES = 10
 """VIPs moved for their own good in a second."""
+LOOKS = 10
+"""Passes, a second apart, that a newcomer's share is still sought after one in which nothing could be moved."""
 
 
 class Calm:
@@ -41,7 +43,7 @@ class Calm:
         self._tidy_at: float | None = None
         self._since = 0.0
         self._left: dict[str, float] = {}
-        self._newcomer = False
+        self._looks = 0
         self._returns = Returns()
 
     def pace(self, interval: float) -> None:
@@ -76,7 +78,8 @@ class Calm:
     def joined(self, name: str, now: float) -> None:
         """A member lives: calm begins anew. One that is new gets a share; while all start, none is a newcomer."""
         away = now - self._left.pop(name, float("-inf"))
-        self._newcomer |= away > RETURN and now - self._started > CALM
+        if away > RETURN and now - self._started > CALM:
+            self._looks = LOOKS
         self._begin_anew(now)
 
     def _begin_anew(self, now: float) -> None:
@@ -148,12 +151,10 @@ class Calm:
         moves = list(islice(self._wishes(now, loads, bound), MOVES))
         for ip, to, cause in moves:
             self._handover.move(ip, cause, now, to)
-        if len(moves) == MOVES:
-            self._tidy_at = now + 1.0
-        elif not moves:
-            self._newcomer = False
-        elif self._tidy_at is None:
-            self._tidy_at = now + 1.0
+        if self._looks:
+            self._looks = LOOKS if moves else self._looks - 1
+        if moves or self._looks:
+            self._tidy_at = soonest(self._tidy_at, now + 1.0)
 
     def _wishes(self, now: float, loads: Counter[str], bound: int) -> Iterator[tuple[bytes, str, str]]:
         """VIPs that would be better off elsewhere: (address, to whom, why)."""
@@ -170,7 +171,7 @@ class Calm:
                     yield ip, heirs.choose(stake.vip.rank_by, best, loads, bound), "preference"
                 else:
                     self._tidy_at = soonest(self._tidy_at, due)
-            elif self._newcomer and loads[me] > bound:
+            elif self._looks and loads[me] > bound:
                 to = self._roomier(stake.vip.rank_by, best, loads, bound)
                 if to:
                     loads[me] -= 1

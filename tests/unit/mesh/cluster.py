@@ -68,6 +68,10 @@ class Cluster:
         (node,) = self.answering()
         return node
 
+    def served(self, node: Node) -> list[bytes]:
+        """The VIPs that `node` answers for."""
+        return [ip for ip in self.nodes[0].stakes if node in self.promises.answering(ip)]
+
     def silence(self, most: float) -> float:
         """Seconds until somebody answers."""
         began = self.world.now
@@ -94,6 +98,13 @@ def wish(cluster: Cluster, *ips: bytes, nodes: Collection[Node] = (), scores: Co
         node.stakes |= change
         node.mesh.want(change, node.clock())
         node.do(node.mesh.wanted(node.clock()))
+
+
+def drain(node: Node, *, wanted: bool) -> None:
+    """Its operator drains it, or no longer."""
+    assert node.mesh
+    node.drained = wanted
+    node.do(node.configured(node.mesh))
 
 
 def state(node: Node, of: Node) -> State:

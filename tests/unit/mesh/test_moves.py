@@ -4,7 +4,8 @@ import pytest
 
 from speakerd.exchange import READY, Candidate, Stake, Vip
 from speakerd.model import Interface
-from tests.unit.mesh.cluster import IP, Cluster, part, wish
+from tests.sim.faults import Join
+from tests.unit.mesh.cluster import IP, Cluster, drain, part, wish
 
 
 def test_a_member_that_leaves_hands_over_before_it_falls_silent() -> None:
@@ -29,9 +30,7 @@ def test_the_last_of_all_waits_for_nobody_when_it_leaves() -> None:
 def test_a_drained_node_keeps_what_nobody_else_can_take() -> None:
     cluster = Cluster(2, scores=(0, None))
     node = cluster.owner()
-    node.drained = True
-    assert node.mesh
-    node.do(node.configured(node.mesh))
+    drain(node, wanted=True)
     cluster.run(2.0)
     assert cluster.owner() is node
 
@@ -76,6 +75,30 @@ def test_a_node_that_is_a_candidate_now_and_then_is_calm_only_since_it_was_left(
         assert cluster.owner() is other
         cluster.run(10.0)
         assert cluster.owner() is preferred
+
+
+@pytest.mark.parametrize("drained", [0.0, 5.0])
+def test_a_newcomer_gets_its_share_also_when_it_could_take_nothing_as_it_was_due(drained: float) -> None:
+    cluster = Cluster(3, vips=12, faults=(Join(40.0, 1.0, 2, 0.0),))
+    newcomer = cluster.nodes[2]
+    cluster.run(60.0)
+    drain(newcomer, wanted=drained > 0)
+    cluster.run(9.0 + drained)
+    assert (not cluster.served(newcomer)) == (drained > 0)
+    drain(newcomer, wanted=False)
+    cluster.run(4.0)
+    assert sorted(map(len, map(cluster.served, cluster.nodes))) == [2, 5, 5]
+
+
+def test_who_was_there_before_takes_nothing_of_others_when_it_is_back() -> None:
+    cluster = Cluster(3, vips=12, faults=(Join(40.0, 1.0, 2, 0.0),))
+    cluster.run(120.0)
+    before = cluster.nodes[0]
+    before.end()
+    cluster.run(5.0)
+    before.start()
+    cluster.run(60.0)
+    assert not cluster.served(before)
 
 
 def test_where_pods_end_the_vip_goes_at_once_to_a_node_with_one_that_is_ready() -> None:
