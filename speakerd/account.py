@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from speakerd import __version__, consent, diagnosis, report
 from speakerd.decision import Plan, Snapshot
@@ -84,6 +85,14 @@ def report_of(state: State) -> report.Report:
         told.vips = report.vips(state.plan, state.observed, offset)
     told.findings = diagnosis.found(told)
     return told
+
+
+def line_of(state: State) -> str:
+    """The one line for `systemctl status`: it counts thousands, and looks closely at what may need somebody only."""
+    if state.plan is None:
+        return report.line(report_of(state), report.Counts())
+    close = replace(state, plan=report.doubtful(state.plan, state.observed))
+    return report.line(report_of(close), report.counts(state.plan, state.observed))
 
 
 def _about_node(told: report.NodeReport, node: Node | None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from speakerd import __version__, account, consent, events, privileges, prospects, report, snapshot
+from speakerd import __version__, account, consent, events, privileges, prospects, snapshot
 from speakerd import log as logging
 from speakerd.bell import COUNT
 from speakerd.config.sources import Sources, Stamp
@@ -238,7 +238,7 @@ class Controller:
         """Keep systemd's status line true."""
         self._telling = None
         began = time.perf_counter()
-        text = report.line(account.report_of(self._state()))
+        text = account.line_of(self._state())
         self._tell_after = max(TELL_AFTER, (time.perf_counter() - began) / TELL_SHARE)
         if text != self._said:
             self._said = text

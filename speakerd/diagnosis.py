@@ -4,15 +4,13 @@ from collections.abc import Iterable, Iterator
 
 from speakerd.findings import TABLE, Finding
 from speakerd.model import Problem
-from speakerd.report import FindingReport, Report
+from speakerd.report import GONE, FindingReport, Report
 
 MOST = 100
 """Findings of one word told: beyond it the point is made, and `services` and `vips` have them all."""
 MANY_RESTARTS = 3
 OF_THIS_NODE = frozenset({Finding.ALONE, Finding.NO_MESH_KEY, Finding.CRASH_LOOP})
 """Conditions that are this node's as a whole; the detail of the others says whom or what they concern."""
-GONE = frozenset({"dead", "unheard"})
-"""States of a member that answers for nothing."""
 UNHEARD_FOR = 10.0
 """Seconds a member has to be heard for the first time: it may have been started just now."""
 MOST_DETAIL = 500

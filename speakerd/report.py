@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from speakerd.decision import Plan
 from speakerd.exchange import Counters, MemberSeen, Observed, Vip
@@ -12,6 +13,8 @@ from speakerd.settings import PRESETS
 
 LIVING = frozenset({"starting", "alive", "suspect"})
 """States of a member that counts as alive."""
+GONE = frozenset({"dead", "unheard"})
+"""States of a member that answers for nothing."""
 NAMES = {interval: name for name, (interval, _, _) in PRESETS.items()}
 """Presets by the interval between heartbeats."""
 
@@ -266,18 +269,42 @@ def _here(vip: Vip, observed: Observed) -> list[Interface]:
     return [each for each in observed.interfaces if each.usable and (not vip.interfaces or each.name in vip.interfaces)]
 
 
-def line(report: Report) -> str:
+class Counts(Struct, frozen=True):
+    """VIPs wanted or refused, those answered for by this node, and Services without an address."""
+
+    vips: int = 0
+    here: int = 0
+    unserved: int = 0
+
+
+def counts(plan: Plan, observed: Observed) -> Counts:
+    """How many there are: what the line tells of thousands."""
+    refused = sum(ip.packed not in plan.wanted.vips for _, ip in plan.refused)
+    owners = (claim.owner for ip in plan.wanted.vips if (claim := observed.claims.get(ip)))
+    unserved = sum(not each.ips for each in plan.assignments.values())
+    return Counts(len(plan.wanted.vips) + refused, sum(map(plan.wanted.me.__eq__, owners)), unserved)
+
+
+def doubtful(plan: Plan, observed: Observed) -> Plan:
+    """The part of a plan that findings may concern: what waits, what is refused, and what the owner is gone of."""
+    gone = {each.name for each in observed.members if each.state in GONE}
+    vips = plan.wanted.vips
+    lost = {ip: vips[ip] for ip, claim in observed.claims.items() if claim.owner in gone and ip in vips}
+    waiting = {key: each for key, each in plan.assignments.items() if not each.ips}
+    refused = {(key, ip): why for (key, ip), why in plan.refused.items() if ip.packed not in vips}
+    return replace(plan, assignments=waiting, wanted=replace(plan.wanted, vips=lost), refused=refused)
+
+
+def line(report: Report, counted: Counts) -> str:
     """One line that tells all, for `systemctl status`."""
-    here = sum(each.owner == report.node.name for each in report.vips)
-    unserved = sum(not each.ips for each in report.services)
     parts = [
-        f"{len(report.vips)} VIPs, {here} answered here",
+        f"{counted.vips} VIPs, {counted.here} answered here",
         alive(report),
         "API connected" if report.api.connected else f"API not reachable ({report.api.error or 'not asked yet'})",
         f"allocator {report.allocator or 'none'}",
     ]
-    if unserved:
-        parts.append(f"{unserved} Services wait for an address")
+    if counted.unserved:
+        parts.append(f"{counted.unserved} Services wait for an address")
     errors = sum(each.severity == "error" for each in report.findings)
     if report.findings:
         parts.append(f"{len(report.findings)} findings ({errors} errors): {report.findings[0].finding}")

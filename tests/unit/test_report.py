@@ -2,6 +2,7 @@
 
 from ipaddress import ip_address
 
+import msgspec
 import pytest
 
 from speakerd import conditions, diagnosis, report
@@ -13,6 +14,7 @@ from speakerd.model import IP, Assignment, Interface, Problem, Reason
 from speakerd.report import (
     ApiReport,
     ConfigurationReport,
+    Counts,
     InterfaceReport,
     KindReport,
     MemberReport,
@@ -289,12 +291,47 @@ def test_members_alive_are_counted_of_those_with_a_record(states: dict[str, str]
 
 def test_the_line_tells_what_counts() -> None:
     told = fine()
-    told.vips = [VipReport("10.0.0.1", "d/s", owner="a"), VipReport("10.0.0.2", "d/t", owner="b")]
-    assert report.line(told) == "a: 2 VIPs, 1 answered here; 1 of 2 members alive; API connected; allocator a"
+    counted = Counts(2, 1, 0)
+    assert report.line(told, counted) == "a: 2 VIPs, 1 answered here; 1 of 2 members alive; API connected; allocator a"
     told.services = [ServiceReport("d", "u", [], "", Reason.NO_FREE_ADDRESS)]
     told.api = ApiReport(server="s", credentials="/k", error="refused")
     told.findings = diagnosis.found(told)
-    text = report.line(told)
+    text = report.line(told, Counts(2, 1, 1))
     assert "API not reachable (refused)" in text
     assert "1 Services wait for an address" in text
     assert "2 findings (1 errors): api-unreachable" in text
+
+
+def busy() -> tuple[Plan, Observed]:
+    """Some that need nobody, and one each of what may: lost with its owner, refused, waiting for an address."""
+    ips = [ip_address(f"10.0.0.{number}") for number in range(1, 6)]
+    rows = [Vip(ip.packed, f"d/s{ip}", ip.packed, 0) for ip in ips[:4]]
+    owners = dict(zip(ips, ("a", "b", "c", "a"), strict=False))
+    seen = Observed(
+        claims={ip.packed: Claim(ip.packed, 1, owner, 0.0, "first") for ip, owner in owners.items()},
+        members=(MemberSeen("b", "alive"), MemberSeen("c", "dead")),
+    )
+    given = {"d/t": Assignment((ips[4],), "p"), "d/u": Assignment(reason=Reason.NO_FREE_ADDRESS)}
+    refused = {("d/t", ips[4]): Reason.NO_ENDPOINTS, ("d/t", ips[0]): Reason.NO_ENDPOINTS}
+    return msgspec.structs.replace(plan(*rows, refused=refused), assignments=given), seen
+
+
+def test_what_the_line_counts_are_the_rows_of_the_report() -> None:
+    whole, seen = busy()
+    rows = report.vips(whole, seen, 0.0)
+    unserved = [each for each in report.services(whole) if not each.ips]
+    assert report.counts(whole, seen) == Counts(len(rows), sum(each.owner == "a" for each in rows), len(unserved))
+
+
+def test_what_is_doubtful_has_all_findings_of_the_whole() -> None:
+    whole, seen = busy()
+    findings = []
+    for each in (whole, report.doubtful(whole, seen)):
+        told = fine()
+        told.member_states = report.members(seen, 1.0, 0.0, "a")
+        told.services, told.vips = report.services(each), report.vips(each, seen, 0.0)
+        findings.append(diagnosis.found(told))
+    assert len(told.vips) == 2
+    assert findings[0] == findings[1]
+    words = {Finding.ADDRESS_UNANNOUNCED, Finding.SERVICE_UNSERVED}
+    assert [each.finding in words for each in findings[0]].count(True) == 3
