@@ -190,6 +190,8 @@ class Controller:
                 self._reload()
             if self._cluster.look_out(time.monotonic()):
                 self._changed.set()
+            if self._cluster.recorder and self._plan:
+                self._cluster.recorder.look_out(self._plan, self._observed)
             await asyncio.sleep(BEAT)
             if not tidied:
                 tidied = True

@@ -163,6 +163,10 @@ class Facts(Struct, frozen=True):
     missing: tuple[str, ...] = ()
 
 
+LIVING = frozenset({"starting", "alive", "suspect"})
+"""States of a member that counts as alive."""
+
+
 class MemberSeen(Struct, frozen=True, array_like=True):
     """A member as the mesh sees it: `state` (starting, alive, suspect, dead, leaving, unheard) since `since`.
 

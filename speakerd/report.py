@@ -7,12 +7,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from speakerd.decision import Plan
-from speakerd.exchange import Counters, MemberSeen, Observed, Vip
-from speakerd.model import Config, Interface, Problem, unpacked
+from speakerd.exchange import LIVING, Counters, MemberSeen, Observed, Vip
+from speakerd.model import Config, Interface, Problem, Reason, unpacked
 from speakerd.settings import PRESETS
 
-LIVING = frozenset({"starting", "alive", "suspect"})
-"""States of a member that counts as alive."""
 GONE = frozenset({"dead", "unheard"})
 """States of a member that answers for nothing."""
 NAMES = {interval: name for name, (interval, _, _) in PRESETS.items()}
@@ -123,7 +121,7 @@ class MemberReport(Struct, rename="camel"):
 class VipReport(Struct, rename="camel"):
     """A VIP: who answers, since when, why, and who did before; `heir`: who takes over if that one dies.
 
-    `interfaces`: of this node, if it answers; `reason`: why nobody does.
+    `interfaces`: of this node, if it answers; `reason`: why nobody does, as far as this node knows.
 
     `requests`, `responses`, `gratuitous`: asked here, answered here, announced here, since the announcer started.
     """
@@ -261,6 +259,8 @@ def _vip(vip: Vip, candidates: list[str], plan: Plan, observed: Observed, offset
         told.mac = used[0].mac.hex(":") if used else ""
         counted = observed.counters.get(vip.ip, Counters(vip.ip))
         told.requests, told.responses, told.gratuitous = counted.requests, counted.responses, counted.gratuitous
+    elif not told.owner and plan.wanted.me in candidates and observed.interfaces and not _here(vip, observed):
+        told.reason = Reason.NO_INTERFACE
     return told
 
 
@@ -286,10 +286,11 @@ def counts(plan: Plan, observed: Observed) -> Counts:
 
 
 def doubtful(plan: Plan, observed: Observed) -> Plan:
-    """The part of a plan that findings may concern: what waits, what is refused, and what the owner is gone of."""
-    gone = {each.name for each in observed.members if each.state in GONE}
+    """The part of a plan that findings may concern: what waits, what is refused, and what has no owner that lives."""
+    gone = {"", *(each.name for each in observed.members if each.state in GONE)}
     vips = plan.wanted.vips
-    lost = {ip: vips[ip] for ip, claim in observed.claims.items() if claim.owner in gone and ip in vips}
+    owners = {ip: claim.owner for ip, claim in observed.claims.items()}
+    lost = {ip: vip for ip, vip in vips.items() if owners.get(ip, "") in gone}
     waiting = {key: each for key, each in plan.assignments.items() if not each.ips}
     refused = {(key, ip): why for (key, ip), why in plan.refused.items() if ip.packed not in vips}
     return replace(plan, assignments=waiting, wanted=replace(plan.wanted, vips=lost), refused=refused)

@@ -14,10 +14,10 @@ import msgspec
 import structlog
 
 from speakerd.decision import EventWrite, Plan
-from speakerd.exchange import Claim
+from speakerd.exchange import Claim, Observed
 from speakerd.kube import body, l2status
 from speakerd.kube.client import Client, Response, Unreachable
-from speakerd.kube.records import Due, EventDue, LeaseDue, Records, StatusDue, says
+from speakerd.kube.records import Due, EventDue, FailureDue, LeaseDue, Records, StatusDue, says
 from speakerd.kube.writer import CONFLICT, CREATED, MERGE_PATCH, NOT_FOUND, OK, PAGE, RETRY, Failure, WriteError
 from speakerd.model import Node, Record, Service, unpacked
 
@@ -88,6 +88,11 @@ class Recorder:
             else:
                 self._first = None
 
+    def look_out(self, plan: Plan, observed: Observed) -> None:
+        """Take what is so; every few seconds, since what nobody answers for shows by time alone."""
+        if self._core.look_out(plan, observed):
+            self._wake.set()
+
     async def run(self) -> None:
         """Read what stands there, then work until cancelled."""
         await self._recall()
@@ -135,8 +140,8 @@ class Recorder:
             case StatusDue():
                 await self._write_status(due)
                 self._core.dropped(due)
-            case EventDue(key):
-                await self._write_event(key)
+            case EventDue() | FailureDue():
+                await self._write_event(due)
                 self._core.dropped(due)
 
     # -- the Lease
@@ -213,12 +218,12 @@ class Recorder:
 
     # -- the event
 
-    async def _write_event(self, key: str) -> None:
-        """Tell of a Service that it is answered for here, in MetalLB's words. One that is refused is lost."""
-        me, service = self._node.name, self._services.get(key)
+    async def _write_event(self, due: EventDue | FailureDue) -> None:
+        """Tell of a Service who answers for it, or why nobody does. One that is refused is lost."""
+        me, service = self._node.name, self._services.get(due.key)
         if service is None:
             return
-        told = EventWrite(service, "Normal", "nodeAssigned", f'announcing from node "{me}" with protocol "layer2"')
+        told = _event(due, service, me)
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         payload = body.event(told, os.urandom(8).hex(), when, me)
         answer = await self._send("POST", body.events(service.namespace), payload)
@@ -317,7 +322,17 @@ class Recorder:
         return RETRY[min(before.count, len(RETRY) - 1)]
 
 
-KINDS: Mapping[type[Due], str] = {LeaseDue: START, StatusDue: "ServiceL2Status", EventDue: "Event"}
+KINDS: Mapping[type[Due], str] = {LeaseDue: START, StatusDue: "ServiceL2Status", EventDue: "Event", FailureDue: "Event"}
+
+
+def _event(due: EventDue | FailureDue, service: Service, me: str) -> EventWrite:
+    """What is told, by MetalLB's reasons."""
+    match due:
+        case EventDue():
+            return EventWrite(service, "Normal", "nodeAssigned", f'announcing from node "{me}" with protocol "layer2"')
+        case FailureDue(interfaces=names):
+            said = f'node "{me}" has none of the interfaces that advertisements name: {", ".join(names)}'
+            return EventWrite(service, "Warning", "announceFailed", said)
 
 
 def _shown(due: Due) -> str:
@@ -327,5 +342,5 @@ def _shown(due: Due) -> str:
             return f"Lease {body.vip_lease_name(unpacked(ip))}"
         case StatusDue(key):
             return f"ServiceL2Status of {key}"
-        case EventDue(key):
+        case EventDue(key) | FailureDue(key):
             return f"Event on {key}"

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from speakerd.decision import Plan
 from speakerd.difference import difference
-from speakerd.exchange import Claim, Wanted
+from speakerd.exchange import LIVING, Claim, Observed, Wanted
 from speakerd.model import Assignment, Record, packed
 
 MOST_TRANSITIONS = (1 << 31) - 1
@@ -53,7 +53,14 @@ class EventDue(Struct, frozen=True):
     key: str
 
 
-Due = LeaseDue | StatusDue | EventDue
+class FailureDue(Struct, frozen=True):
+    """Tell on Service `key` that nobody answers for it: this node has none of `interfaces`, and is to speak of it."""
+
+    key: str
+    interfaces: tuple[str, ...]
+
+
+Due = LeaseDue | StatusDue | EventDue | FailureDue
 
 
 class Records:
@@ -76,6 +83,8 @@ class Records:
         self._events: dict[str, None] = {}
         self._told: dict[str, float] = {}
         self._missing: dict[bytes, tuple[float, float]] = {}
+        self._lacking: dict[str, tuple[str, ...]] = {}
+        self._failures: dict[str, tuple[str, ...]] = {}
 
     # -- what is so
 
@@ -98,6 +107,18 @@ class Records:
         if len(self._known) > len(self._held):
             self._known = {ip: record for ip, record in self._known.items() if ip in self._held}
         return bool(self._leases or self._statuses or self._events)
+
+    def look_out(self, plan: Plan, observed: Observed) -> bool:
+        """Notice what nobody answers for; to be called every few seconds. What holds twice is told, once.
+
+        Whether there is something to write.
+        """
+        before, self._lacking = self._lacking, lacking(plan, observed)
+        for key, names in self._lacking.items():
+            if names == before.get(key) and key not in self._failures:
+                self._failures[key] = names
+        self._failures = {key: names for key, names in self._failures.items() if key in self._lacking}
+        return any(self._failures.values())
 
     def _look_at(self, ip: bytes) -> None:
         claim, row, before = self._claims.get(ip), self._plan.wanted.vips.get(ip), self._held.get(ip)
@@ -149,7 +170,9 @@ class Records:
             return self._status(next(iter(self._statuses)))
         if EventDue not in resting and self._events:
             return EventDue(next(iter(self._events)))
-        return None
+        if FailureDue in resting:
+            return None
+        return next((FailureDue(key, names) for key, names in self._failures.items() if names), None)
 
     def deadline(self) -> float | None:
         """When a Lease that is missing is looked for again."""
@@ -209,6 +232,9 @@ class Records:
                 if key in self._here:
                     self._told[key] = max(self._held[ip].since for ip in self._here[key])
 
+            case FailureDue(key):
+                self._failures[key] = TOLD
+
     def _announce(self, ip: bytes) -> None:
         """Tell of a VIP that moved here, once."""
         if held := self._held.get(ip):
@@ -217,6 +243,26 @@ class Records:
 
 
 NOTHING = Assignment()
+TOLD: tuple[str, ...] = ()
+"""Stands in place of the interfaces of a failure that was told already."""
+
+
+def lacking(plan: Plan, observed: Observed) -> dict[str, tuple[str, ...]]:
+    """Services with an address that nobody answers for and whose interfaces this node lacks, with their names.
+
+    Of the candidates that live the first speaks for all: had one of them such an interface, it would answer.
+    """
+    me, names = plan.wanted.me, {each.name for each in observed.interfaces if each.usable}
+    living = {me, *(each.name for each in observed.members if each.state in LIVING)}
+    found: dict[str, tuple[str, ...]] = {}
+    for ip, row in plan.wanted.vips.items():
+        claim = observed.claims.get(ip)
+        if not names or not row.interfaces or (claim and claim.owner) or not names.isdisjoint(row.interfaces):
+            continue
+        candidates = (each.node for each in plan.wanted.candidate_sets[row.candidates])
+        if next(filter(living.__contains__, candidates), "") == me:
+            found |= dict.fromkeys(plan.shared.get(ip, (row.service,)), row.interfaces)
+    return found
 
 
 def says(record: Record, me: str, epoch: int) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from tests.lab.cluster import Cluster
 from tests.lab.net import Lan
 from tests.lab.objects import METALLB, Object
-from tests.lab.steps import answering, given, owner, publish
+from tests.lab.steps import answering, given, owner, publish, said
 from tests.lab.waiting import eventually, throughout
 
 pytestmark = pytest.mark.kube
@@ -88,7 +88,9 @@ def test_an_interface_that_no_node_has_is_announced_on_by_nobody_and_one_that_is
     advertise(interfaces=["eth7"])
     publish(cluster, "wired", lan.nodes)
     (address,) = given(cluster, "wired")
+    eventually(lambda: said(cluster, "wired", "announceFailed"), "the Service says why", 20)
     throughout(lambda: not answering(lan, address, 0.1), "nobody answers", 1)
+    assert len(said(cluster, "wired", "announceFailed")) == 1
     advertise(interfaces=["eth7", "eth0"])
     assert owner(lan, address)
 

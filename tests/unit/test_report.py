@@ -102,6 +102,18 @@ def test_a_vip_answered_elsewhere_shows_who_answers_and_no_interface_of_ours() -
     assert (vip.owner, vip.interfaces, vip.mac) == ("b", [], "")
 
 
+@pytest.mark.parametrize(
+    ("candidates", "name", "reason"), [(("a",), "eth7", "no-interface"), (("a",), "eth1", ""), (("b",), "eth7", "")]
+)
+def test_what_nobody_answers_for_since_its_interfaces_are_not_here_says_so(
+    candidates: tuple[str, ...], name: str, reason: str
+) -> None:
+    row = Vip(ONE.packed, "default/web", ONE.packed, 0, (name,))
+    wanted = Wanted("a", {row.ip: row}, (tuple(map(Candidate, candidates)),))
+    (vip,) = report.vips(Plan({}, wanted), observed(), 0.0)
+    assert vip.reason == reason
+
+
 def test_an_address_nobody_announces_is_shown_with_the_reason() -> None:
     (vip,) = report.vips(plan(refused={("default/web", TWO): Reason.NO_ENDPOINTS}), Observed(), 0.0)
     assert (vip.ip, vip.owner, vip.reason) == ("10.0.0.2", "", "no-endpoints")
@@ -303,11 +315,12 @@ def test_the_line_tells_what_counts() -> None:
 
 
 def busy() -> tuple[Plan, Observed]:
-    """Some that need nobody, and one each of what may: lost with its owner, refused, waiting for an address."""
+    """Some that need nobody, and one each of what may: its owner is gone, no interface, refused, without address."""
     ips = [ip_address(f"10.0.0.{number}") for number in range(1, 6)]
-    rows = [Vip(ip.packed, f"d/s{ip}", ip.packed, 0) for ip in ips[:4]]
-    owners = dict(zip(ips, ("a", "b", "c", "a"), strict=False))
+    rows = [Vip(ip.packed, f"d/s{ip}", ip.packed, 0, ("eth7",) if ip == ips[3] else ()) for ip in ips[:4]]
+    owners = dict(zip(ips, ("a", "b", "c"), strict=False))
     seen = Observed(
+        (ETH0,),
         claims={ip.packed: Claim(ip.packed, 1, owner, 0.0, "first") for ip, owner in owners.items()},
         members=(MemberSeen("b", "alive"), MemberSeen("c", "dead")),
     )
@@ -331,7 +344,7 @@ def test_what_is_doubtful_has_all_findings_of_the_whole() -> None:
         told.member_states = report.members(seen, 1.0, 0.0, "a")
         told.services, told.vips = report.services(each), report.vips(each, seen, 0.0)
         findings.append(diagnosis.found(told))
-    assert len(told.vips) == 2
+    assert len(told.vips) == 3
     assert findings[0] == findings[1]
     words = {Finding.ADDRESS_UNANNOUNCED, Finding.SERVICE_UNSERVED}
-    assert [each.finding in words for each in findings[0]].count(True) == 3
+    assert [each.finding in words for each in findings[0]].count(True) == 4

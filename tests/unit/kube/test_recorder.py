@@ -9,13 +9,14 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from speakerd.decision import Plan
-from speakerd.exchange import Claim, Vip, Wanted
+from speakerd.exchange import Candidate, Claim, Observed, Vip, Wanted
 from speakerd.kube import body, l2status, recorder
 from speakerd.kube.client import Unreachable
 from speakerd.kube.recorder import Recorder
-from speakerd.model import Assignment, Node, Service, ServiceRef
+from speakerd.model import Assignment, Interface, Node, Service, ServiceRef
 from tests.embedded.kinds import crd
 from tests.unit.kube.served import LEASES, News, Served, served
 
@@ -66,6 +67,14 @@ class Owner:
     def tell(self) -> None:
         """Show the recorder the world."""
         self.recorder.apply(self._plan, self._services, dict(self._claims))
+
+    def lacks(self, interface: str) -> None:
+        """Let all addresses be announced on this interface alone, which this node has not; it shows for long."""
+        rows = {ip: replace(row, interfaces=(interface,)) for ip, row in self._plan.wanted.vips.items()}
+        plan = Plan(self._plan.assignments, Wanted("me", rows, ((Candidate("me"),),)))
+        eth0 = Interface(2, "eth0", b"\2\0\0\0\0\1", usable=True)
+        for _ in range(2):
+            self.recorder.look_out(plan, Observed((eth0,), dict(self._claims)))
 
     async def objects(self, path: str) -> list[dict[str, Any]]:
         """What the API lists there; nothing while it does not answer."""
@@ -159,6 +168,20 @@ def test_an_owner_names_itself_in_the_lease_then_in_the_status_then_in_an_event(
                 ("patch", "servicel2statuses/status"),
                 ("create", "events"),
             ]
+
+    asyncio.run(scene())
+
+
+def test_what_no_interface_fits_is_told_by_an_event_of_the_service() -> None:
+    async def scene() -> None:
+        async with owning() as owner:
+            owner.owns("10.0.0.1", owner="")
+            owner.lacks("eth7")
+            (event,) = await owner.until_events(1)
+            assert (event["reason"], event["type"]) == ("announceFailed", "Warning")
+            assert event["message"] == 'node "me" has none of the interfaces that advertisements name: eth7'
+            assert event["involvedObject"]["name"] == "s1"
+            assert owner.written() == [("create", "events")]
 
     asyncio.run(scene())
 

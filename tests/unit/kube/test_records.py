@@ -5,9 +5,9 @@ from ipaddress import ip_address
 from msgspec.structs import replace
 
 from speakerd.decision import Plan
-from speakerd.exchange import Claim, Vip, Wanted
-from speakerd.kube.records import FIRST, MOST_TRANSITIONS, Due, EventDue, LeaseDue, Records, StatusDue
-from speakerd.model import Assignment, Record
+from speakerd.exchange import Candidate, Claim, MemberSeen, Observed, Vip, Wanted
+from speakerd.kube.records import FIRST, MOST_TRANSITIONS, Due, EventDue, FailureDue, LeaseDue, Records, StatusDue
+from speakerd.model import Assignment, Interface, Record
 
 V1, V2, V6 = (ip_address(text) for text in ("10.0.0.1", "10.0.0.2", "fd00::1"))
 R1, R2, R6 = V1.packed, V2.packed, V6.packed
@@ -207,3 +207,55 @@ def test_kinds_that_rest_hold_up_no_others() -> None:
     core.patched(R1, Record("me", 1, "9"), moved=True)
     assert core.next(0.0, {LeaseDue, StatusDue}) == EventDue("ns/one")
     assert core.next(0.0, {LeaseDue, StatusDue, EventDue}) is None
+
+
+def named(*interfaces: str, candidates: tuple[str, ...] = ("gone", "me", "other")) -> Plan:
+    """Service `ns/one`, announced on these interfaces of this node alone."""
+    row = Vip(R1, "ns/one", R1, 0, interfaces)
+    return Plan({"ns/one": Assignment((V1,), "p")}, Wanted("me", {R1: row}, (tuple(map(Candidate, candidates)),)))
+
+
+def world(*made: Claim, usable: bool = True) -> Observed:
+    """This node has eth0; `gone` is dead, `other` lives."""
+    eth0 = Interface(2, "eth0", b"\2\0\0\0\0\1", up=True, carrier=True, usable=usable)
+    return Observed((eth0,), claims(*made), members=(MemberSeen("gone", "dead"), MemberSeen("other", "alive")))
+
+
+def test_what_nobody_answers_for_since_no_interface_fits_is_told_once_when_it_has_lasted() -> None:
+    core = records()
+    assert not core.look_out(named("eth7"), world())
+    assert core.look_out(named("eth7"), world())
+    assert carried_out(core) == [FailureDue("ns/one", ("eth7",))]
+    assert not core.look_out(named("eth7"), world())
+    assert core.next(0.0) is None
+
+
+def test_it_is_told_again_when_it_was_answered_meanwhile() -> None:
+    core = records()
+    for seen, due in (((), 1), ((claim(R1, owner="other"),), 0), ((), 1)):
+        for _ in range(2):
+            core.look_out(named("eth7"), world(*seen))
+        assert len(carried_out(core)) == due
+
+
+def test_nothing_is_told_where_somebody_answers_an_interface_fits_or_another_speaks_first() -> None:
+    quiet = [
+        (named("eth7"), world(claim(R1, owner="other"))),
+        (named("eth7", "eth0"), world()),
+        (named(), world()),
+        (named("eth7", candidates=("also", "other", "me")), world()),
+        (named("eth7", candidates=("other",)), world()),
+        (named("eth7"), world(usable=False)),
+    ]
+    for plan_, seen in quiet:
+        core = records()
+        assert not any(core.look_out(plan_, seen) for _ in range(3))
+        assert core.next(0.0) is None
+
+
+def test_where_events_may_not_be_written_this_one_waits_too() -> None:
+    core = records()
+    for _ in range(2):
+        core.look_out(named("eth7"), world())
+    assert core.next(0.0, {FailureDue}) is None
+    assert core.next(0.0) == FailureDue("ns/one", ("eth7",))
