@@ -9,15 +9,16 @@ from msgspec.structs import replace
 
 from speakerd.cli.inputs import Inputs
 from speakerd.config.resources import Metadata
-from speakerd.kube import objects
-from speakerd.model import Problem
+from speakerd.kube import body, objects
+from speakerd.model import IP, Problem, Reservation
+from speakerd.settings import Settings
 from speakerd.snapshot import Stores
 
-VERSIONS = ("v1", "discovery.k8s.io/v1")
+VERSIONS = ("v1", "discovery.k8s.io/v1", "coordination.k8s.io/v1")
 """Of the kinds taken into account; others of that name are of no concern."""
 DEFAULT = "default"
 """Namespace of an object that names none, as kubectl has it."""
-T = TypeVar("T", objects.Service, objects.EndpointSlice, objects.Node, objects.Namespace)
+T = TypeVar("T", objects.Service, objects.EndpointSlice, objects.Node, objects.Namespace, objects.Lease)
 
 
 class World(Struct, frozen=True):
@@ -28,7 +29,7 @@ class World(Struct, frozen=True):
 
 
 def world(inputs: Inputs) -> World:
-    """All Nodes are members that live; nothing is reserved but what statuses say."""
+    """All Nodes are members that live; what is reserved is what statuses and the Leases of addresses say."""
     problems: list[Problem] = []
     services = _every(inputs.objects, objects.Service, problems)
     nodes = _every(inputs.objects, objects.Node, problems, namespaced=False)
@@ -45,13 +46,28 @@ def world(inputs: Inputs) -> World:
         bfd_profiles={each.metadata.name: each for each in inputs.resources.bfd_profiles},
         communities={each.metadata.name: each for each in inputs.resources.communities},
         settled=True,
-        ledger={},
+        ledger=_ledger(inputs, problems),
         namespaces=namespaces,
         legacy={"config": inputs.config_map} if inputs.config_map else {},
         known=objects.ON_DEMAND,
         pools_gone=inputs.config_map is None,
     )
     return World(stores, tuple(problems))
+
+
+def _ledger(inputs: Inputs, problems: list[Problem]) -> dict[IP, Reservation]:
+    """The Leases of addresses among the objects; what others there are is of no concern."""
+    namespace = (inputs.loaded.settings or Settings()).kubernetes.namespace
+    vips = (each for each in inputs.objects if _labels(each).get(body.KIND_LABEL) == body.VIP)
+    leases = _every(vips, objects.Lease, problems).values()
+    found = (body.reservation(each) for each in leases if each.metadata.namespace == namespace)
+    return {each.ip: each for each in found if each}
+
+
+def _labels(given: Mapping[str, object]) -> Mapping[str, object]:
+    metadata = given.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return labels if isinstance(labels, dict) else {}
 
 
 def _read(service: objects.Service) -> objects.Service:

@@ -237,6 +237,35 @@ def test_without_a_running_agent_a_plan_of_what_it_sees_is_refused(
     assert "no agent answers" in capsys.readouterr().err
 
 
+def vip_lease(ip: str, *services: str, namespace: str = "metallb-system") -> Object:
+    """The Lease of an address, by which these Services have it."""
+    metadata = {
+        "name": f"speakerd-vip-{ip.replace('.', '-')}",
+        "namespace": namespace,
+        "uid": "u",
+        "labels": {"speakerd.io/kind": "vip"},
+        "annotations": {"speakerd.io/service": ",".join(f"default/{each}/" for each in services)},
+    }
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+
+
+def test_what_the_leases_of_addresses_reserve_is_theirs(plan: Plan) -> None:
+    last = pool("p1", "10.0.0.1-10.0.0.3")
+    assert told(plan(last, WEB, vip_lease("10.0.0.2", "web"))) == {"web": ("assigned", ["10.0.0.2"], "")}
+    assert told(plan(last, WEB, vip_lease("10.0.0.1", "gone"))) == {"web": ("assigned", ["10.0.0.2"], "")}
+
+
+def test_other_leases_are_of_no_concern(plan: Plan) -> None:
+    elsewhere = vip_lease("10.0.0.1", "gone", namespace="else")
+    of_a_node = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "a"},
+        "spec": {"renewTime": 7},
+    }
+    assert told(plan(P1, WEB, elsewhere, of_a_node)) == {"web": ("assigned", ["10.0.0.1"], "")}
+
+
 def test_people_are_told_in_tables(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     objects = [P1, advertisement(), node("a"), node("b"), WEB, endpoints("web", "a")]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
