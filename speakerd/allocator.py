@@ -1,7 +1,7 @@
 """Pools and Services to assignments: holders keep what they hold, then the oldest Service chooses first.
 
 An address is free when no status names it (of whatever Service), no Lease reserves it, and no older Service chose it;
-those of one sharing key may have one together.
+those of one sharing key may have one together. Of holders that no longer agree whoever has changed is moved.
 The outcome depends on the arguments alone; the Book only saves the work for which nothing has changed.
 """
 
@@ -31,7 +31,8 @@ class Book:
     """What one pass leaves for the next; handed over, never shared.
 
     `changed`: Services whose assignment, status or Leases may differ from those of the pass before. `idle`: what is to
-    go of Leases whose Services no longer have the address. `unreserved`: addresses kept without a Lease, by Service.
+    go of Leases whose Services no longer have the address. `unreserved`: addresses kept without a Lease that names the
+    Service by its terms, by Service.
     """
 
     def __init__(self, config: Config | None = None) -> None:
@@ -67,7 +68,7 @@ class Book:
             left = self._retire(key)
             touched |= left
             self._gained |= left
-        for service in sorted({**self._concerned(touched), **services.put}.values(), key=_rank):
+        for service in sorted({**self._concerned(touched), **services.put}.values(), key=self._precedence):
             touched |= self._admit(service)
         for at in touched:
             self._settle(at)
@@ -76,6 +77,10 @@ class Book:
         self.assignments = self._draft.publish()
         self._audit(touched)
         return self.contested
+
+    def _precedence(self, service: Service) -> tuple[int, str, str]:
+        """Who keeps its addresses first: those that hold to the terms by which they have them, then the oldest."""
+        return self._occupancy.constancy(service), *_rank(service)
 
     def _concerned(self, touched: Iterable[int]) -> dict[str, Service]:
         """Services one of whose addresses has been set aside, or is so no longer."""
@@ -134,7 +139,7 @@ class Book:
     def _stand(self, service: Service) -> Standing:
         """What `service` is due; of two that hold one address and do not share it the first met keeps it.
 
-        That is the older one in a full pass.
+        In a full pass that is who goes before the other by `_precedence`.
         """
         now, space = standing(service, self._grounds), self._grounds.space
         if any(map(self._occupancy.stranger, map(place, now.keeps.ips))):
@@ -302,7 +307,7 @@ class Book:
                 self.unreserved.pop(key, None)
 
     def _lacking(self, key: str) -> tuple[IP, ...]:
-        """Addresses that a Service keeps without a Lease; none while no pool says that they are ours to keep."""
+        """Addresses that a Service keeps and whose Leases do not say so; none while no pool says that they are ours."""
         service = self.services.get(key)
         if service is None or not service.ours or not self.config.pools:
             return ()

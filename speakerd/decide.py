@@ -11,10 +11,11 @@ from speakerd.allocator import Book, assign
 from speakerd.decision import Plan, Snapshot
 from speakerd.difference import Difference, Draft, difference
 from speakerd.exchange import Member, Wanted
-from speakerd.model import Assignment, Service, ServiceRef
+from speakerd.model import Assignment, Service
 from speakerd.occupancy import Ledger
 from speakerd.status import Statuses
 from speakerd.strangers import set_aside
+from speakerd.terms import holder
 from speakerd.vips import Vips
 
 
@@ -80,7 +81,7 @@ def _allocating(
         wanted=wanted,
         writes=tuple(sorted(memo.statuses.writes.values(), key=lambda each: (each.service.created, each.service.key))),
         releases=tuple(book.idle.values()),
-        adoptions=tuple((ip, ServiceRef(service.key, service.uid)) for service, ips in lacking for ip in ips),
+        adoptions=tuple((ip, holder(service)) for service, ips in lacking for ip in ips),
         events=events,
         refused=memo.vips.refused,
         shared=memo.vips.shared,

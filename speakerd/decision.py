@@ -11,13 +11,13 @@ from speakerd.model import (
     Assignment,
     Config,
     Endpoints,
+    Holder,
     Node,
     Reason,
     Record,
     Release,
     Reservation,
     Service,
-    ServiceRef,
 )
 
 
@@ -71,16 +71,16 @@ class Plan(Struct, frozen=True):
     """All that should be: statuses to write, addresses to free, events, and what the announcer should do.
 
     `refused`: why an address is announced by nobody, per (service key, address); `writes`: oldest Service first.
-    `adoptions`: addresses a status names without a Lease. `shared`: by packed address, the keys of all Services it is
-    announced for, where they are several. `set_aside`: addresses that a stranger has, with its MAC: their Services are
-    given others.
+    `adoptions`: addresses that a status names and whose Lease does not say so, or not by which terms. `shared`: by
+    packed address, the keys of all Services it is announced for, where they are several. `set_aside`: addresses that a
+    stranger has, with its MAC: their Services are given others.
     """
 
     assignments: Mapping[str, Assignment]
     wanted: Wanted
     writes: tuple[StatusWrite, ...] = ()
     releases: tuple[Release, ...] = ()
-    adoptions: tuple[tuple[IP, ServiceRef], ...] = ()
+    adoptions: tuple[tuple[IP, Holder], ...] = ()
     events: tuple[EventWrite, ...] = ()
     refused: Mapping[tuple[str, IP], Reason] = {}
     shared: Mapping[bytes, tuple[str, ...]] = {}

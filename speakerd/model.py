@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from speakerd.peering import Routing
 
@@ -276,11 +277,19 @@ class ServiceRef(Struct, frozen=True):
     uid: str
 
 
+class Holder(Struct, frozen=True):
+    """A Service as it stands in an address' Lease: who, and by which `terms`; "" where it shares with nobody."""
+
+    ref: ServiceRef
+    terms: str = ""
+
+
 class Reservation(Struct, frozen=True):
     """Lease speakerd-vip-ADDRESS: which Services hold `ip`. Deleted only by uid and resourceVersion.
 
     `given`: by an allocator, not found in a status, and nobody has answered for it yet. `stranger`: MAC of the host
-    that had it already when it was to be announced first; set aside for as long as the Service lives.
+    that had it already when it was to be announced first; set aside for as long as the Service lives. `terms`: by which
+    terms Services have joined; those that share with nobody are left out, as are those whose terms are not known.
     """
 
     ip: IP
@@ -290,6 +299,26 @@ class Reservation(Struct, frozen=True):
     services: tuple[ServiceRef, ...]
     given: bool = False
     stranger: str = ""
+    terms: tuple[tuple[ServiceRef, str], ...] = ()
+
+    def recorded(self, ref: ServiceRef) -> str:
+        """The terms by which a Service has joined; "" where there are none, or they are not known."""
+        return next((terms for each, terms in self.terms if each == ref), "")
+
+    def says(self, holder: Holder) -> bool:
+        """Whether it names a Service, and by these very terms."""
+        return holder.ref in self.services and self.recorded(holder.ref) == holder.terms
+
+    def joined(self, holder: Holder) -> "Reservation":
+        """The Lease with one more Service, or with the terms that one of its Services has now."""
+        services = tuple(dict.fromkeys((*self.services, holder.ref)))
+        known = {**dict(self.terms), holder.ref: holder.terms}
+        terms = tuple((ref, known[ref]) for ref in services if known.get(ref))
+        return replace(self, services=services, terms=terms)
+
+    def left_to(self, services: tuple[ServiceRef, ...]) -> "Reservation":
+        """The Lease with these of its Services alone."""
+        return replace(self, services=services, terms=tuple(each for each in self.terms if each[0] in services))
 
 
 class Release(Struct, frozen=True):

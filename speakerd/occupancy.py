@@ -8,6 +8,7 @@ from typing import TypeVar
 from speakerd.model import IP, Release, Reservation, Service, ServiceRef
 from speakerd.search import place
 from speakerd.sharing import Shared
+from speakerd.terms import Constancy, constancy, holder
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -124,13 +125,18 @@ class Occupancy:
                 yield ref
 
     def lacks(self, at: int, service: Service) -> bool:
-        """Whether no Lease reserves it for the Service, and one can."""
+        """Whether no Lease reserves it for the Service by the terms it has now, and one can."""
         reservation = self.reservations.get(at)
         if reservation is None:
             return True
-        if ServiceRef(service.key, service.uid) in reservation.services or reservation.stranger:
+        if reservation.stranger or reservation.says(holder(service)):
             return False
         return not any(True for _ in self._named_against(at, service))
+
+    def constancy(self, service: Service) -> Constancy:
+        """Whether a Service has changed its terms since it joined; one address' Lease that says so will do."""
+        found = (constancy(service, self.reservations.get(place(ip))) for ip in service.ips)
+        return max(found, default=Constancy.UNKNOWN)
 
     def stranger(self, at: int) -> str:
         """MAC of the host that has it already, where it was set aside for that."""

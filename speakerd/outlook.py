@@ -17,17 +17,18 @@ from speakerd.model import (
     IP,
     Assignment,
     Family,
+    Holder,
     Pool,
     Problem,
     Reason,
     Reservation,
     Service,
-    ServiceRef,
     packed,
     unpacked,
 )
 from speakerd.ownership.ranking import first
 from speakerd.routes import Routes
+from speakerd.terms import holder
 
 ROUNDS = 1000
 """Plans carried out at most; each serves somebody, or frees an address for somebody."""
@@ -181,28 +182,27 @@ def _tell(events: dict[str, list[EventForetold]], each: EventWrite) -> None:
 def carried_out(snapshot: Snapshot, plan: Plan) -> Snapshot:
     """What the API shows once `plan` is carried out: Leases and statuses as wanted."""
     ledger, services = dict(snapshot.ledger or {}), dict(snapshot.services)
-    for write in plan.writes:
-        ref = ServiceRef(write.service.key, write.service.uid)
-        ledger |= {ip: _joined(ledger.get(ip), ip, ref, given=True) for ip in write.assignment.ips}
-        written = replace(write.service, ips=write.assignment.ips, pool=write.assignment.pool)
-        services[ref.key] = written
-        if not (written.ours or written.ips or written.pool):
-            del services[ref.key]
-    for ip, ref in plan.adoptions:
-        ledger[ip] = _joined(ledger.get(ip), ip, ref, given=False)
     for release in plan.releases:
-        ledger[release.held.ip] = replace(release.held, services=release.left)
+        ledger[release.held.ip] = release.held.left_to(release.left)
         if not release.left:
             del ledger[release.held.ip]
+    for write in plan.writes:
+        one = holder(write.service)
+        ledger |= {ip: _joined(ledger.get(ip), ip, one, given=True) for ip in write.assignment.ips}
+        written = replace(write.service, ips=write.assignment.ips, pool=write.assignment.pool)
+        services[written.key] = written
+        if not (written.ours or written.ips or written.pool):
+            del services[written.key]
+    for ip, one in plan.adoptions:
+        ledger[ip] = _joined(ledger.get(ip), ip, one, given=False)
     for reservation, mac in plan.set_aside:
         ledger[reservation.ip] = replace(reservation, stranger=mac)
     return replace(snapshot, services=services, ledger=ledger)
 
 
-def _joined(held: Reservation | None, ip: IP, ref: ServiceRef, *, given: bool) -> Reservation:
-    """The Lease of an address, with one more Service."""
-    held = held or Reservation(ip, f"speakerd-vip-{ip}", f"lease-{ip}", "1", (), given=given)
-    return held if ref in held.services else replace(held, services=(*held.services, ref))
+def _joined(held: Reservation | None, ip: IP, one: Holder, *, given: bool) -> Reservation:
+    """The Lease of an address, with one more Service or with the terms it has now."""
+    return (held or Reservation(ip, f"speakerd-vip-{ip}", f"lease-{ip}", "1", (), given=given)).joined(one)
 
 
 # -- Services

@@ -59,7 +59,7 @@ def grounds(config: Config) -> Grounds:
 
 
 def standing(service: Service, grounds: Grounds, *, lost: bool = False) -> Standing:
-    """What `service` is due; `lost`: an older Service holds the addresses of its status too."""
+    """What `service` is due; `lost`: another Service keeps the addresses of its status."""
     if not grounds.space.pools:
         return Standing(_kept_without_pools(service, grounds))
     try:

@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode, b64encode
 from binascii import Error
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import quote
@@ -15,11 +15,12 @@ from speakerd.exchange import Member
 from speakerd.kube import meshkeys
 from speakerd.kube.lease import NAME as ALLOCATOR
 from speakerd.kube.objects import Lease, LeaseList, Secret
-from speakerd.model import IP, Assignment, Node, Record, Reservation, Service, ServiceRef, unpacked
+from speakerd.model import IP, Assignment, Holder, Node, Record, Reservation, Service, ServiceRef, unpacked
 
 encode = msgspec.json.encode
 
 SERVICES_ANNOTATION = "speakerd.io/service"
+TERMS_ANNOTATION = "speakerd.io/terms"
 ADDRESSES_ANNOTATION = "speakerd.io/addresses"
 GIVEN_ANNOTATION = "speakerd.io/given"
 STRANGER_ANNOTATION = "speakerd.io/answered-by"
@@ -32,6 +33,8 @@ KIND_LABEL = "speakerd.io/kind"
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 VIP, MEMBER = "vip", "member"
 KEY_ID = re.compile(r"[0-9a-f]{8}")
+TERMS = re.compile(r"([^=,]+)=([0-9a-f]{12})")
+"""A Service's metadata.uid, and its terms as `speakerd.terms` has them."""
 LONGEST_NAME = 253
 """Of an object (RFC 1123 subdomain); node names may be as long by themselves."""
 LABEL_LENGTH = 63
@@ -57,33 +60,41 @@ def vip_lease_name(ip: IP) -> str:
     return "speakerd-vip-" + ip.exploded.replace(".", "-").replace(":", "-")
 
 
-def vip_lease(namespace: str, ip: IP, ref: ServiceRef, *, given: bool = True) -> bytes:
+def vip_lease(namespace: str, ip: IP, one: Holder, *, given: bool = True) -> bytes:
     """A reservation of `ip` for one Service; `given`: it was not found in a status."""
+    held = Reservation(ip, vip_lease_name(ip), "", "", ()).joined(one)
     return encode(
         {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {
-                "name": vip_lease_name(ip),
+                "name": held.lease,
                 "namespace": namespace,
                 "labels": {KIND_LABEL: VIP},
-                "annotations": {
-                    SERVICES_ANNOTATION: _refs((ref,)),
-                    GIVEN_ANNOTATION: "true" if given else "false",
-                },
+                "annotations": {**_held(held), GIVEN_ANNOTATION: "true" if given else "false"},
             },
             "spec": {},
         }
     )
 
 
-def holders_patch(refs: Collection[ServiceRef], version: str) -> bytes:
-    """Merge patch that lets a Lease reserve its address for these; refused where it is no longer the one we saw."""
-    return encode({"metadata": {"resourceVersion": version, "annotations": {SERVICES_ANNOTATION: _refs(refs)}}})
+def holders_patch(wanted: Reservation) -> bytes:
+    """Merge patch that lets a Lease name whom it is to; refused where it is no longer the one we saw."""
+    noted = {TERMS_ANNOTATION: None, **_held(wanted)}
+    return encode({"metadata": {"resourceVersion": wanted.resource_version, "annotations": noted}})
 
 
-def _refs(refs: Collection[ServiceRef]) -> str:
-    return ",".join(f"{each.key}/{each.uid}" for each in refs)
+def _held(wanted: Reservation) -> Mapping[str, str]:
+    """The annotations that tell who has an address, and by which terms they share it."""
+    services = ",".join(f"{each.key}/{each.uid}" for each in wanted.services)
+    terms = ",".join(f"{ref.uid}={each}" for ref, each in wanted.terms)
+    return {SERVICES_ANNOTATION: services} | ({TERMS_ANNOTATION: terms} if terms else {})
+
+
+def _terms(text: str, services: Iterable[ServiceRef]) -> tuple[tuple[ServiceRef, str], ...]:
+    """The terms of those Services that a Lease names, as far as they are as we write them."""
+    read = {each[1]: each[2] for each in map(TERMS.fullmatch, text.split(",")) if each}
+    return tuple((ref, read[ref.uid]) for ref in services if ref.uid in read)
 
 
 def vip_of(lease: Lease) -> IP | None:
@@ -111,6 +122,7 @@ def reservation(lease: Lease) -> Reservation | None:
         services,
         annotations.get(GIVEN_ANNOTATION) == "true" and not record(lease).epoch,
         annotations.get(STRANGER_ANNOTATION, ""),
+        _terms(annotations.get(TERMS_ANNOTATION, ""), services),
     )
 
 

@@ -19,7 +19,8 @@ from speakerd.exchange import Member
 from speakerd.kube import body, lease, meshkeys
 from speakerd.kube.client import Client, Response, Unreachable
 from speakerd.kube.objects import Lease, LeaseList
-from speakerd.model import IP, Node, Release, Reservation, ServiceRef
+from speakerd.model import IP, Holder, Node, Release, Reservation, ServiceRef
+from speakerd.terms import holder
 
 log = structlog.get_logger()
 
@@ -124,7 +125,7 @@ class Writer:
         for write in plan.writes:
             if self._written.get(write.service.key) != write.service.resource_version:
                 jobs[write.service.key] = self._assign(write, meant, adopted)
-        jobs |= {f"adopt {ip}": self._adopt(ip, ref, meant[ip]) for ip, ref in plan.adoptions}
+        jobs |= {f"adopt {ip}": self._adopt(ip, one, meant[ip]) for ip, one in plan.adoptions}
         jobs |= {f"set aside {each.ip}": self._set_aside(each, mac) for each, mac in plan.set_aside}
         self._jobs = {key: job for key, job in jobs.items() if key not in self._busy}
         self._again = jobs.keys() & self._busy
@@ -144,8 +145,8 @@ class Writer:
         for write in plan.writes:
             for ip in write.assignment.ips:
                 found.setdefault(ip, set()).add(ServiceRef(write.service.key, write.service.uid))
-        for ip, ref in plan.adoptions:
-            found.setdefault(ip, set()).add(ref)
+        for ip, one in plan.adoptions:
+            found.setdefault(ip, set()).add(one.ref)
         for ip, refs in found.items():
             known = (self._ledger or {}).get(ip)
             refs.update(known.services if known else ())
@@ -214,8 +215,7 @@ class Writer:
 
         async def job() -> None:
             for ip in assignment.ips:
-                ref = ServiceRef(service.key, service.uid)
-                if not await self._reserve(ip, ref, meant[ip], given=ip not in adopted):
+                if not await self._reserve(ip, holder(service), meant[ip], given=ip not in adopted):
                     return
             path, patch = body.service_status(service), body.status_patch(service, assignment)
             answer = await self._send("PATCH", path, patch, MERGE_PATCH)
@@ -225,13 +225,13 @@ class Writer:
 
         return job
 
-    async def _reserve(self, ip: IP, ref: ServiceRef, meant: AbstractSet[ServiceRef], *, given: bool = True) -> bool:
-        """Make sure that the Lease of `ip` names `ref`; False where others than those `meant` turn out to have it."""
+    async def _reserve(self, ip: IP, one: Holder, meant: AbstractSet[ServiceRef], *, given: bool = True) -> bool:
+        """Make sure that the Lease of `ip` says `one`; False where others than those `meant` turn out to have it."""
         known = (self._ledger or {}).get(ip)
         if known and known.uid:
-            return await self._join(known, ref, meant)
-        self._note(ip, Reservation(ip, body.vip_lease_name(ip), "", "", (ref,)))
-        answer = await self._created(body.vip_lease(self._namespace, ip, ref, given=given), self._may_write)
+            return await self._join(known, one, meant)
+        self._note(ip, Reservation(ip, body.vip_lease_name(ip), "", "", ()).joined(one))
+        answer = await self._created(body.vip_lease(self._namespace, ip, one, given=given), self._may_write)
         if answer.status == CONFLICT:
             answer = await self._send("GET", f"{body.leases(self._namespace)}/{body.vip_lease_name(ip)}")
         if answer.status not in (OK, CREATED):
@@ -239,20 +239,20 @@ class Writer:
             raise WriteError(f"Lease {body.vip_lease_name(ip)}: {answer.status} {answer.reason}")
         found = _reservation(answer)
         self._note(ip, found)
-        return found is not None and await self._join(found, ref, meant)
+        return found is not None and await self._join(found, one, meant)
 
-    async def _join(self, known: Reservation, ref: ServiceRef, meant: AbstractSet[ServiceRef]) -> bool:
-        """Add `ref` to a Lease, if it names nobody but those `meant`."""
+    async def _join(self, known: Reservation, one: Holder, meant: AbstractSet[ServiceRef]) -> bool:
+        """Let a Lease say `one`, if it names nobody but those `meant`."""
 
         def stands(found: Reservation) -> bool:
             return found.uid == known.uid and not found.stranger and meant >= set(found.services)
 
-        if ref in known.services or not stands(known):
-            return self._ours(known, ref)
-        found, done = await self._change(known, stands, lambda seen: _with(seen, ref))
+        if known.says(one) or not stands(known):
+            return self._ours(known, one.ref)
+        found, done = await self._change(known, stands, lambda seen: body.holders_patch(seen.joined(one)))
         if not done or found is None:
             self._changed()
-        return done and found is not None and self._ours(found, ref)
+        return done and found is not None and self._ours(found, one.ref)
 
     async def _change(
         self, seen: Reservation, stands: Callable[[Reservation], bool], patch: Callable[[Reservation], bytes] | None
@@ -293,7 +293,7 @@ class Writer:
             return (found.uid, found.services, found.stranger) == (held.uid, held.services, held.stranger)
 
         def patch(found: Reservation) -> bytes:
-            return body.holders_patch(gone.left, found.resource_version)
+            return body.holders_patch(found.left_to(gone.left))
 
         async def job() -> None:
             _, done = await self._change(gone.held, stands, patch if gone.left else None)
@@ -303,11 +303,11 @@ class Writer:
 
         return job
 
-    def _adopt(self, ip: IP, ref: ServiceRef, meant: AbstractSet[ServiceRef]) -> Job:
-        """Reserve an address that a status names already."""
+    def _adopt(self, ip: IP, one: Holder, meant: AbstractSet[ServiceRef]) -> Job:
+        """Reserve an address that a status names already, or note by which terms that is now."""
 
         async def job() -> None:
-            await self._reserve(ip, ref, meant, given=False)
+            await self._reserve(ip, one, meant, given=False)
             self._changed()
 
         return job
@@ -376,11 +376,6 @@ class Writer:
         if answer.status not in (OK, CREATED):
             raise WriteError(f"{answer.status} {answer.reason}")
         return msgspec.json.decode(answer.body, type=Lease)
-
-
-def _with(seen: Reservation, ref: ServiceRef) -> bytes:
-    """What adds a Service to a Lease."""
-    return body.holders_patch([*dict.fromkeys((*seen.services, ref))], seen.resource_version)
 
 
 def _reservation(answer: Response) -> Reservation | None:

@@ -64,10 +64,13 @@ def test_a_port_that_is_taken_or_another_key_is_given_another_address(cluster: C
     assert len({address, taken, other}) == 3
 
 
-def test_one_that_gives_up_its_key_is_moved_and_the_older_stays(cluster: Cluster, lan: Lan) -> None:
-    address = share(cluster, "a-stays", "TCP", lan.nodes)
-    assert share(cluster, "b-goes", "UDP", lan.nodes) == address
-    cluster.patch("Service", "b-goes", {"metadata": {"annotations": {"metallb.io/allow-shared-ip": None}}})
-    eventually(lambda: address not in cluster.addresses("b-goes"), "it has another address")
-    assert given(cluster, "a-stays") == [address]
-    eventually(lambda: held_by(cluster, address) == {"a-stays"}, "the Lease names the one that stays")
+@pytest.mark.parametrize(("goes", "stays"), [("a-old", "b-new"), ("b-new", "a-old")], ids=["the older", "the newer"])
+def test_one_that_gives_up_its_key_is_moved_and_the_other_stays(
+    cluster: Cluster, lan: Lan, goes: str, stays: str
+) -> None:
+    address = share(cluster, "a-old", "TCP", lan.nodes)
+    assert share(cluster, "b-new", "UDP", lan.nodes) == address
+    cluster.patch("Service", goes, {"metadata": {"annotations": {"metallb.io/allow-shared-ip": None}}})
+    eventually(lambda: address not in cluster.addresses(goes), f"{goes} has another address")
+    assert given(cluster, stays) == [address]
+    eventually(lambda: held_by(cluster, address) == {stays}, f"the Lease names {stays} alone")

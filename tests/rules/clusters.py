@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tests.forms import Object, made
+from tests.forms import NAMESPACE, Object, made
 
 Told = tuple[str, list[str], str]
 """Result, addresses and reason of a Service."""
@@ -65,6 +65,7 @@ def service(
         "metadata": {
             "name": name,
             "namespace": namespace,
+            "uid": f"uid-{name}",
             "creationTimestamp": _at(age),
             "labels": dict(labels or {}),
             "annotations": annotations,
@@ -83,6 +84,22 @@ def shares(name: str, *held: str, port: int = 80, protocol: str = "TCP", key: st
     """A Service with a sharing key."""
     ports = [{"port": port, "protocol": protocol}]
     return service(name, *held, note={"allow-shared-ip": key}, ports=ports, **more)
+
+
+def joined(ip: str, **terms: str) -> Object:
+    """The Lease of an address that Services have joined, by name with the terms it has recorded."""
+    annotations = {
+        "speakerd.io/service": ",".join(f"default/{name}/uid-{name}" for name in terms),
+        "speakerd.io/terms": ",".join(f"uid-{name}={each}" for name, each in terms.items()),
+    }
+    metadata = {
+        "name": f"speakerd-vip-{ip.replace('.', '-')}",
+        "namespace": NAMESPACE,
+        "uid": f"uid-{ip}",
+        "labels": {"speakerd.io/kind": "vip"},
+        "annotations": annotations,
+    }
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
 
 
 def node(name: str, *conditions: str, **labels: str) -> Object:
@@ -130,6 +147,8 @@ def not_by_bgp(reason: str) -> Object:
     return bgp("", "", []) | {"reason": reason}
 
 
+K_80, K_443 = "32a73f2432db", "305a757550af"
+"""The terms of `shares(...)` with TCP port 80, and with 443, as a Lease records them."""
 P = pool("p", "10.0.0.0/30")
 Q = pool("q", "10.0.1.0/30")
 DUAL = pool("d", "10.2.0.0/31", "fd00::/127")

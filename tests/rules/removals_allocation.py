@@ -98,6 +98,17 @@ REMOVALS_OF_ALLOCATION: dict[str, Removal] = {
     "E11": out(
         "allocator.py", "in places if not occupancy.open_to(at, service)", "in places if occupancy.stranger(at)"
     ),
+    "E12": out("allocator.py", "self._occupancy.constancy(service), *_rank", "0, *_rank"),
+    "E13": out(
+        "allocator.py",
+        "if all(service.shares_with(self.services[key])",
+        "if self._occupancy.constancy(service) < 2 and all(service.shares_with(self.services[key])",
+    )
+    + out(
+        "allocator.py",
+        "own = self._own(service, wish) if",
+        "own = {} if self._occupancy.constancy(service) == 2 else self._own(service, wish) if",
+    ),
     "F1": out("wish.py", "return (primary,)", "return ((4, 6), primary)"),
     "F2": out("wish.py", "return (primary,)", "return ((4,),)"),
     "F3": out("wish.py", "return ((4, 6),)", "return (primary[:1],)")
@@ -157,9 +168,7 @@ REMOVALS_OF_ALLOCATION: dict[str, Removal] = {
         "return at in self.shown or at in self.reservations or at in self.chosen",
         "return at in self.reservations or at in self.chosen",
     ),
-    "H2": out(
-        "allocator.py", "**services.put}.values(), key=_rank)", "**services.put}.values(), key=lambda each: each.key)"
-    ),
+    "H2": out("allocator.py", "constancy(service), *_rank(service)", "constancy(service), service.key"),
     "H3": out("allocator.py", "return service.created, service.key", 'return "", service.key'),
     "I1": out(
         "outlook.py",

@@ -18,6 +18,7 @@ from speakerd.model import (
     Service,
     ServiceRef,
 )
+from speakerd.terms import holder
 
 
 def assign(
@@ -51,6 +52,14 @@ def service(name: str, held: Iterable[str] = (), **fields: object) -> Service:
 def lease(ip: str, *names: str) -> Reservation:
     refs = tuple(ServiceRef(f"ns/{name}", f"uid-{name}") for name in names)
     return Reservation(ip_address(ip), f"speakerd-vip-{ip}", f"lease-{ip}", "1", refs)
+
+
+def joined(ip: str, *services: Service) -> Reservation:
+    """The Lease of an address that these Services have joined by the terms they have."""
+    held = lease(ip)
+    for each in services:
+        held = held.joined(holder(each))
+    return held
 
 
 def outcome(services: Iterable[Service], *pools: Pool, leases: Iterable[Reservation] = ()) -> dict[str, Assignment]:

@@ -18,7 +18,8 @@ from speakerd.model import (
     Service,
     Sharing,
 )
-from tests.unit.allocation import V4, V6, assign, ips, lease, pinned, pool, service
+from speakerd.terms import holder
+from tests.unit.allocation import V4, V6, assign, ips, joined, lease, pinned, pool, service
 
 NAMES = [f"{letter}{age}" for age in range(3) for letter in "abc"]
 TEXTS = ["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.1.0.0", "fd00::", "10.9.9.9"]
@@ -28,6 +29,15 @@ requests = st.one_of(
     st.builds(Request, pool=st.sampled_from(["p", "q", "none"])),
 )
 cluster = st.sampled_from([(V4,), (V4,), (V4, V6), (V6,)])
+some_terms = st.one_of(
+    st.none(),
+    st.builds(
+        Sharing,
+        st.sampled_from(["k", "k", "other"]),
+        st.sampled_from(["", "", "app=web"]),
+        st.frozensets(st.sampled_from([("TCP", 80), ("UDP", 80), ("TCP", 443)]), max_size=2),
+    ),
+)
 a_service = st.builds(
     lambda name, held, request, cluster_ips, policy, ours, admitted, sharing: service(
         name,
@@ -46,20 +56,12 @@ a_service = st.builds(
     st.sampled_from(FamilyPolicy),
     st.sampled_from([True, True, True, False]),
     st.booleans(),
-    st.one_of(
-        st.none(),
-        st.builds(
-            Sharing,
-            st.sampled_from(["k", "k", "other"]),
-            st.sampled_from(["", "", "app=web"]),
-            st.frozensets(st.sampled_from([("TCP", 80), ("UDP", 80), ("TCP", 443)]), max_size=2),
-        ),
-    ),
+    some_terms,
 )
 a_lease = st.builds(
-    lambda ip, names, stranger: replace(lease(ip, *names), stranger=stranger),
+    lambda ip, services, stranger: replace(joined(ip, *services), stranger=stranger),
     st.sampled_from(TEXTS),
-    st.lists(st.sampled_from([*NAMES, "gone"]), max_size=3, unique=True),
+    st.lists(st.builds(service, st.sampled_from([*NAMES, "gone"]), sharing=some_terms), max_size=3),
     st.sampled_from(["", "", "02:ff:00:00:00:01"]),
 )
 a_config = st.sampled_from(
@@ -96,9 +98,8 @@ def carry_out(world: World) -> World:
     found, _ = assign(services, config, ledger, Book())
     for key, assignment in found.items():
         if assignment.ips != services[key].ips:
-            name = key.removeprefix("ns/")
-            held = {ip: [ref.key.removeprefix("ns/") for ref in ledger[ip].services] for ip in ledger}
-            reserved = {ip: lease(str(ip), *{*held.get(ip, ()), name}) for ip in assignment.ips}
+            one = holder(services[key])
+            reserved = {ip: ledger.get(ip, lease(str(ip))).joined(one) for ip in assignment.ips}
             return services | {key: replace(services[key], ips=assignment.ips)}, ledger | reserved, config
     return world
 

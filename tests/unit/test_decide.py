@@ -10,6 +10,7 @@ from speakerd.model import (
     Advertisement,
     Config,
     Endpoints,
+    Holder,
     Node,
     Pool,
     Range,
@@ -59,7 +60,7 @@ def test_the_oldest_service_is_written_first() -> None:
 def test_an_address_without_a_lease_is_adopted() -> None:
     plan, _ = decide(world([service("a1", "10.0.0.2")]), Memo())
     assert not plan.writes
-    assert plan.adoptions == ((ip_address("10.0.0.2"), ServiceRef("ns/a1", "uid-a1")),)
+    assert plan.adoptions == ((ip_address("10.0.0.2"), Holder(ServiceRef("ns/a1", "uid-a1"))),)
 
 
 def test_a_lease_is_released_only_when_the_status_no_longer_shows_the_address() -> None:
@@ -89,7 +90,7 @@ def test_an_address_held_under_the_lease_of_another_is_adopted_once_that_lease_i
     plan, memo = decide(before, Memo())
     assert (plan.releases, plan.adoptions) == ((Release(foreign),), ())
     plan, memo = decide(carried_out(before, plan), memo)
-    assert plan.adoptions == ((foreign.ip, ServiceRef("ns/a1", "uid-a1")),)
+    assert plan.adoptions == ((foreign.ip, Holder(ServiceRef("ns/a1", "uid-a1"))),)
 
 
 def test_a_write_that_is_due_goes_with_its_service_also_when_the_pools_change() -> None:

@@ -1,5 +1,7 @@
 """A decision with a memo ends where one without does, whatever changed in between."""
 
+from functools import reduce
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -11,6 +13,7 @@ from speakerd.model import (
     Advertisement,
     Config,
     Endpoints,
+    Holder,
     Node,
     Pool,
     Range,
@@ -19,6 +22,7 @@ from speakerd.model import (
     ServiceRef,
     Sharing,
 )
+from speakerd.terms import digest
 from tests.unit.deciding import FIRST, ips, lease, service, world
 
 a_service = st.builds(
@@ -51,8 +55,17 @@ some_nodes = st.dictionaries(
     st.sampled_from("abc"), st.builds(Node, st.sampled_from("abc"), excluded=st.booleans())
 ).map(lambda found: {name: replace(each, name=name) for name, each in found.items()})
 some_leases = st.dictionaries(
-    st.sampled_from(ips("10.0.0.0", "10.0.0.1")), st.sampled_from([ServiceRef("ns/a1", "uid-a1"), ServiceRef("x", "y")])
-).map(lambda found: {ip: lease(ip, ref) for ip, ref in found.items()})
+    st.sampled_from(ips("10.0.0.0", "10.0.0.1")),
+    st.lists(
+        st.builds(
+            Holder,
+            st.sampled_from([ServiceRef("ns/a1", "uid-a1"), ServiceRef("ns/b1", "uid-b1"), ServiceRef("x", "y")]),
+            st.sampled_from(["", *(digest(Sharing("k", ports=frozenset({("TCP", port)}))) for port in (80, 443))]),
+        ),
+        min_size=1,
+        max_size=2,
+    ),
+).map(lambda found: {ip: reduce(Reservation.joined, named, lease(ip)) for ip, named in found.items()})
 
 
 @settings(max_examples=60, deadline=None)

@@ -36,6 +36,7 @@ STOREYS = (
         "ownership.ranking",
         "search",
         "sharing",
+        "terms",
         "wish",
     }
     | {"layer2.arp", "layer2.filter", "layer2.ndp", "layer2.schedule"}
@@ -97,7 +98,7 @@ PURE = frozenset(
     "advertise allocator annotations chronicle company conditions config consent deadlines decide decision"
     " diagnosis difference errands events exchange explain findings gossip hold kinds members membership mesh"
     " metrics model occupancy outbox outlook ownership peering poolcounts prospects report routes search segments"
-    " settings sharing snapshot standing status strangers tally vips wire wish kube.body kube.l2status kube.lease"
+    " settings sharing snapshot standing status strangers tally terms vips wire wish kube.body kube.l2status kube.lease"
     " kube.meshkeys kube.objects kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule"
     " layer2.sieve".split()
 )

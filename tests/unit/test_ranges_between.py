@@ -15,10 +15,11 @@ from speakerd.exchange import Member
 from speakerd.kube import objects
 from speakerd.kube.body import POOL_ANNOTATION
 from speakerd.kube.objects import LoadBalancerIngress, LoadBalancerStatus
-from speakerd.model import IP, Reservation, ServiceRef
+from speakerd.model import IP, Holder, Reservation
 from speakerd.settings import Settings
 from speakerd.snapshot import Memo as Looks
 from speakerd.snapshot import Stores, build
+from speakerd.terms import holder
 
 HOSTS = "abc"
 OLD = "10.0.0.10-10.0.0.19"
@@ -48,12 +49,12 @@ class Cluster:
         for write in plan.writes[:1]:
             key, (ip,) = write.service.key, write.assignment.ips
             assert ip not in self.ledger or self.ledger[ip].services[0].key == key
-            self.ledger = {**self.ledger, ip: lease(ip, ServiceRef(key, write.service.uid))}
+            self.ledger = {**self.ledger, ip: lease(ip, holder(write.service))}
             self.services = {**self.services, key: with_address(self.services[key], str(ip))}
             self.story[key].append(str(ip))
             return True
-        for ip, ref in plan.adoptions[:1]:
-            self.ledger = {**self.ledger, ip: lease(ip, ref)}
+        for ip, one in plan.adoptions[:1]:
+            self.ledger = {**self.ledger, ip: lease(ip, one)}
             return True
         for release in plan.releases[:1]:
             self.ledger = {ip: each for ip, each in self.ledger.items() if ip != release.held.ip}
@@ -104,8 +105,8 @@ def with_address(found: objects.Service, ip: str) -> objects.Service:
     return replace(found, metadata=metadata, status=status)
 
 
-def lease(ip: IP, ref: ServiceRef) -> Reservation:
-    return Reservation(ip, f"speakerd-vip-{ip}", f"lease-{ip}", "1", (ref,))
+def lease(ip: IP, one: Holder) -> Reservation:
+    return Reservation(ip, f"speakerd-vip-{ip}", f"lease-{ip}", "1", ()).joined(one)
 
 
 def holds(iprange: str, ip: str) -> bool:

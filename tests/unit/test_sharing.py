@@ -17,7 +17,7 @@ from speakerd.model import (
     Sharing,
 )
 from speakerd.sharing import Shared
-from tests.unit.allocation import V4, V6, assign, given_ips, ips, lease, outcome, pool, service
+from tests.unit.allocation import V4, V6, assign, given_ips, ips, joined, lease, outcome, pool, service
 
 POOL = pool("p", "10.0.0.0/30")
 WEB, TLS, DNS = ("TCP", 80), ("TCP", 443), ("UDP", 53)
@@ -126,7 +126,7 @@ def test_one_that_is_ours_no_longer_shares_with_nobody_whatever_its_ports() -> N
 # ---- holders
 
 
-def test_those_whose_terms_no_longer_agree_are_parted_and_the_older_keeps_the_address() -> None:
+def test_those_whose_terms_do_not_agree_are_parted_and_without_leases_the_older_keeps_the_address() -> None:
     found = outcome([sharer("a1", "10.0.0.1"), sharer("a2", "10.0.0.1", key="new", ports=TLS)], POOL)
     assert given_ips(found) == {"a1": ["10.0.0.1"], "a2": ["10.0.0.0"]}
 
@@ -154,7 +154,7 @@ def test_who_waits_joins_once_the_port_it_needs_is_given_up() -> None:
 
 def test_a_lease_names_each_of_them_and_loses_the_one_that_goes() -> None:
     stays, goes = sharer("a1", "10.0.0.1"), sharer("a2", "10.0.0.1", ports=TLS)
-    held = lease("10.0.0.1", "a1", "a2")
+    held = joined("10.0.0.1", stays, goes)
     _, book = assign({stays.key: stays, goes.key: goes}, Config((POOL,)), {held.ip: held}, Book())
     assert not book.idle
     assert not book.unreserved
@@ -164,7 +164,7 @@ def test_a_lease_names_each_of_them_and_loses_the_one_that_goes() -> None:
 
 def test_who_shares_an_address_by_its_status_is_added_to_the_lease_of_the_others() -> None:
     one, two = sharer("a1", "10.0.0.1"), sharer("a2", "10.0.0.1", ports=TLS)
-    held = lease("10.0.0.1", "a1")
+    held = joined("10.0.0.1", one)
     _, book = assign({one.key: one, two.key: two}, Config((POOL,)), {held.ip: held}, Book())
     assert book.unreserved == {"ns/a2": ips("10.0.0.1")}
 

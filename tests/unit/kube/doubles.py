@@ -92,6 +92,7 @@ class LeaseApi(Played):
         if metadata["resourceVersion"] != sent["metadata"]["resourceVersion"]:
             return Response(409, b"{}")
         self.version += 1
-        metadata["annotations"] |= sent["metadata"]["annotations"]
+        noted = metadata["annotations"] | sent["metadata"]["annotations"]
+        metadata["annotations"] = {key: value for key, value in noted.items() if value is not None}
         metadata["resourceVersion"] = str(self.version)
         return Response(200, json.dumps(self.leases[what]).encode())

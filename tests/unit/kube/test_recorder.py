@@ -16,7 +16,7 @@ from speakerd.exchange import Candidate, Claim, Observed, Vip, Wanted
 from speakerd.kube import body, l2status, recorder
 from speakerd.kube.client import Unreachable
 from speakerd.kube.recorder import Recorder
-from speakerd.model import Assignment, Interface, Node, Service, ServiceRef
+from speakerd.model import Assignment, Holder, Interface, Node, Service, ServiceRef
 from tests.embedded.kinds import crd
 from tests.unit.kube.served import LEASES, News, Served, served
 
@@ -40,7 +40,7 @@ class Owner:
     async def lease(self, text: str, owner: str = "", epoch: int = 0) -> None:
         """Let the allocator have created the Lease of an address."""
         ip = ip_address(text)
-        made = json.loads(body.vip_lease("default", ip, ServiceRef(f"ns/s{int(ip) % 256}", "uid")))
+        made = json.loads(body.vip_lease("default", ip, Holder(ServiceRef(f"ns/s{int(ip) % 256}", "uid"))))
         made["spec"] = {"holderIdentity": owner, "leaseTransitions": epoch} if owner else {}
         await self.here.client.request("POST", LEASES, json.dumps(made).encode())
 

@@ -2,70 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
 from speakerd.config.resources import Metadata
-from speakerd.decision import EventWrite, Plan, StatusWrite
-from speakerd.exchange import Wanted
+from speakerd.decision import EventWrite
 from speakerd.kube import body
 from speakerd.kube.objects import Lease
-from speakerd.kube.writer import Writer
-from speakerd.model import IP, Assignment, Release, Reservation, Service, ServiceRef
-from tests.unit.kube.doubles import LeaseApi
-
-ONE: IP = ip_address("10.0.0.1")
-TWO: IP = ip_address("fd00::1")
-MAC = "02:ff:00:00:00:01"
-
-
-class Scene:
-    def __init__(self) -> None:
-        self.api = LeaseApi()
-        self.sure = True
-        self.turns = 0
-        self.turned = asyncio.Event()
-        self.writer = Writer(self.api, "metallb-system", "n1", lambda: self.sure, self._changed)
-
-    def _changed(self) -> None:
-        self.turns += 1
-        self.turned.set()
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not true():  # noqa: ASYNC110  what is waited for has no event of its own
-                await asyncio.sleep(0)
-
-
-def service(name: str = "web", version: str = "7") -> Service:
-    return Service(f"default/{name}", f"uid-{name}", version, "2026-01-01T00:00:00Z", ours=True)
-
-
-def plan(*writes: StatusWrite, **more: Any) -> Plan:  # noqa: ANN401
-    return Plan({}, Wanted("n1", {}), writes=writes, **more)
-
-
-def give(*ips: IP, name: str = "web", version: str = "7") -> StatusWrite:
-    return StatusWrite(service(name, version), Assignment(ips, "p"))
-
-
-def play(story: Callable[[Scene], Any]) -> None:
-    async def stage() -> None:
-        scene = Scene()
-        await scene.writer.recall()
-        task = asyncio.create_task(scene.writer.run())
-        try:
-            await story(scene)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(stage())
+from speakerd.model import IP, Holder, Release, Reservation, ServiceRef
+from tests.unit.kube.writing import MAC, ONE, TWO, Scene, give, given, held_now, plan, play, service
 
 
 def test_every_addresss_lease_is_created_before_the_status() -> None:
@@ -86,7 +33,7 @@ def test_every_addresss_lease_is_created_before_the_status() -> None:
 
 def test_an_address_whose_lease_names_another_is_not_given() -> None:
     async def story(scene: Scene) -> None:
-        lease = json.loads(body.vip_lease("metallb-system", ONE, ServiceRef("default/other", "uid-other")))
+        lease = json.loads(body.vip_lease("metallb-system", ONE, Holder(ServiceRef("default/other", "uid-other"))))
         lease["metadata"] |= {"uid": "u", "resourceVersion": "1"}
         scene.api.leases["speakerd-vip-10-0-0-1"] = lease
         scene.writer.apply(plan(give(ONE)))
@@ -100,7 +47,7 @@ def test_an_address_whose_lease_names_another_is_not_given() -> None:
 
 def test_a_lease_left_by_an_allocator_that_stopped_half_way_is_ours_to_use() -> None:
     async def story(scene: Scene) -> None:
-        lease = json.loads(body.vip_lease("metallb-system", ONE, ServiceRef("default/web", "uid-web")))
+        lease = json.loads(body.vip_lease("metallb-system", ONE, Holder(ServiceRef("default/web", "uid-web"))))
         lease["metadata"] |= {"uid": "u", "resourceVersion": "1"}
         scene.api.leases["speakerd-vip-10-0-0-1"] = lease
         scene.writer.apply(plan(give(ONE)))
@@ -242,7 +189,7 @@ def test_a_release_decided_long_ago_does_not_delete_a_newer_reservation() -> Non
 
 def test_an_address_found_in_a_status_gets_its_lease() -> None:
     async def story(scene: Scene) -> None:
-        scene.writer.apply(plan(adoptions=((ONE, ServiceRef("default/web", "uid-web")),)))
+        scene.writer.apply(plan(adoptions=((ONE, Holder(ServiceRef("default/web", "uid-web"))),)))
         await scene.until(lambda: any(each.uid for each in (scene.writer.value or {}).values()))
         assert not held_now(scene).given
 
@@ -271,77 +218,6 @@ def test_an_address_that_a_node_has_answered_for_meanwhile_is_not_set_aside() ->
     play(story)
 
 
-def joined(*names: str) -> str:
-    """The annotation of a Lease that these Services share."""
-    return ",".join(f"default/{name}/uid-{name}" for name in names)
-
-
-def named(scene: Scene) -> str:
-    """Whom the Lease of an address names, at the API server."""
-    found: str = scene.api.leases["speakerd-vip-10-0-0-1"]["metadata"]["annotations"][body.SERVICES_ANNOTATION]
-    return found
-
-
-def test_those_who_are_to_share_an_address_stand_in_its_lease_before_a_status_names_it() -> None:
-    async def story(scene: Scene) -> None:
-        scene.writer.apply(plan(give(ONE, name="web"), give(ONE, name="tls"), give(ONE, name="dns")))
-        await scene.until(lambda: len(scene.api.patches) == 3)
-        assert set(named(scene).split(",")) == set(joined("web", "tls", "dns").split(","))
-        assert ("POST", "speakerd-vip-10-0-0-1") in scene.api.asked
-
-    async def with_a_plan_for_each_turn(scene: Scene) -> None:
-        task = asyncio.create_task(story(scene))
-        while not task.done():
-            scene.turned.clear()
-            turned = asyncio.create_task(scene.turned.wait())
-            await asyncio.wait([task, turned], return_when=asyncio.FIRST_COMPLETED)
-            turned.cancel()
-            done = {each["metadata"]["uid"] for each in scene.api.patches}
-            scene.writer.apply(
-                plan(*(give(ONE, name=name) for name in ("web", "tls", "dns") if f"uid-{name}" not in done))
-            )
-        await task
-
-    play(with_a_plan_for_each_turn)
-
-
-def test_a_lease_is_not_joined_when_it_names_one_that_the_decision_knew_nothing_of() -> None:
-    async def story(scene: Scene) -> None:
-        await given(scene)
-        scene.api.leases["speakerd-vip-10-0-0-1"]["metadata"]["annotations"][body.SERVICES_ANNOTATION] = joined(
-            "web", "foreign"
-        )
-        scene.writer.apply(plan(give(ONE, name="tls")))
-        await scene.until(lambda: len(held_now(scene).services) == 2)
-        assert named(scene) == joined("web", "foreign")
-        assert len(scene.api.patches) == 1, "no status names it but that of the first"
-
-    play(story)
-
-
-def test_a_release_leaves_an_address_to_those_who_still_share_it() -> None:
-    async def story(scene: Scene) -> None:
-        held = await given(scene)
-        scene.api.leases[held.lease]["metadata"]["annotations"][body.SERVICES_ANNOTATION] = joined("web", "tls")
-        both = replace(held, services=(*held.services, ServiceRef("default/tls", "uid-tls")))
-        scene.writer.apply(plan(releases=(Release(both, held.services),)))
-        await scene.until(lambda: named(scene) == joined("web"))
-        await scene.until(lambda: held_now(scene).services == held.services)
-
-    play(story)
-
-
-def test_who_joins_an_address_found_in_a_status_does_not_make_it_one_that_was_given() -> None:
-    async def story(scene: Scene) -> None:
-        adopted = ((ONE, ServiceRef("default/old", "uid-old")),)
-        scene.writer.apply(plan(give(ONE, name="tls"), adoptions=adopted))
-        await scene.until(lambda: bool(scene.api.leases))
-        await scene.until(lambda: bool(scene.api.patches) or scene.turns > 0)
-        assert not held_now(scene).given
-
-    play(story)
-
-
 def test_a_service_that_is_gone_is_not_written_to_again_and_again() -> None:
     async def story(scene: Scene) -> None:
         scene.api.answers = {"PATCH": 404}
@@ -355,13 +231,6 @@ def test_a_service_that_is_gone_is_not_written_to_again_and_again() -> None:
     play(story)
 
 
-async def given(scene: Scene) -> Reservation:
-    """The Lease of an address that was just given."""
-    scene.writer.apply(plan(give(ONE)))
-    await scene.until(lambda: bool(scene.api.patches))
-    return held_now(scene)
-
-
 def test_events_beyond_the_limit_push_the_oldest_out() -> None:
     async def story(scene: Scene) -> None:
         events = tuple(EventWrite(service(str(i)), "Normal", "IPAllocated", "m") for i in range(1500))
@@ -371,23 +240,19 @@ def test_events_beyond_the_limit_push_the_oldest_out() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("terms", ["", "0123456789ab"])
 @pytest.mark.parametrize("text", ["10.0.0.1", "255.255.255.255", "fd00::1", "2001:db8::ffff:1"])
-def test_a_reservation_reads_back_as_it_was_written(text: str) -> None:
+def test_a_reservation_reads_back_as_it_was_written(text: str, terms: str) -> None:
     ip: IP = ip_address(text)
     name = body.vip_lease_name(ip)
     assert len(name) < 64
     ref = ServiceRef("default/web", "0b1e")
-    raw = json.loads(body.vip_lease("ns", ip, ref))
+    raw = json.loads(body.vip_lease("ns", ip, Holder(ref, terms)))
     raw["metadata"] |= {"uid": "u", "resourceVersion": "9"}
     lease = msgspec.json.decode(json.dumps(raw).encode(), type=Lease)
-    assert body.reservation(lease) == Reservation(ip, name, "u", "9", (ref,), given=True)
+    expected = Reservation(ip, name, "u", "9", (ref,), given=True, terms=((ref, terms),) if terms else ())
+    assert body.reservation(lease) == expected
 
 
 def test_a_lease_that_is_no_address_reserves_nothing() -> None:
     assert body.reservation(Lease(Metadata(name="speakerd-vip-what-is-this-now"))) is None
-
-
-def held_now(scene: Scene) -> Reservation:
-    """The Lease of ONE, as the writer knows it."""
-    assert scene.writer.value is not None
-    return scene.writer.value[ONE]
