@@ -31,9 +31,12 @@ def resources(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def planned(agent: Agent, address: str) -> bool:
-    """Whether the running agent plans a route to `address` from its node, and knows what the community is called."""
+    """Whether the running agent plans a route to `address` from its node, and knows what the community is called.
+
+    It plans nothing while it reads what it has only now begun to watch.
+    """
     plan = json.loads(ask(agent.run / "control.sock", Request("plan")) or b"{}")
-    said = (each for service in plan["services"] for each in service["announce"] if each["protocol"] == "bgp")
+    said = (each for service in plan.get("services", ()) for each in service["announce"] if each["protocol"] == "bgp")
     routes = [each for each in said if each["prefix"] == f"{address}/32" and each["node"] == agent.host.name]
     return [(each["peers"], each["communities"]) for each in routes] == [(["peer"], ["64512:7"])]
 
