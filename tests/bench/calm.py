@@ -21,18 +21,18 @@ def run(program: Sequence[str], runs: int, name: str, outcome: Outcome) -> None:
     with tempfile.TemporaryDirectory(prefix="speakerd-bench-") as where, Lan() as lan:
         folder = Path(where)
         with speakerd(lan, "IPv4", folder, program) as running, load(lan, folder, os.cpu_count() or 1):
-            before = states = _states(running)
+            before = states = states_of(running)
             until = time.monotonic() + runs * MINUTE
             while time.monotonic() < until:
                 time.sleep(LOOK)
-                states = states | _states(running)
+                states = states | states_of(running)
     false = len(states - before)
     outcome["figures"][f"{name}.minutes"] = runs
     outcome["figures"][f"{name}.suspicions"] = false
     outcome["goals"].append(at_most(f"{name}: false suspicions in {runs} minutes of load", false, 0, ""))
 
 
-def _states(running: Speakers) -> set[tuple[str, str, str]]:
+def states_of(running: Speakers) -> set[tuple[str, str, str]]:
     """Who has thought of whom since when, as often as that changed: a suspicion that was refuted leaves a new time."""
     return {
         (agent.host.name, each["name"], each["since"])

@@ -13,6 +13,7 @@ from math import ceil
 from pathlib import Path
 
 from tests.bench import faults
+from tests.bench.calm import states_of
 from tests.bench.contenders import Speakers
 from tests.bench.figures import Outcome, at_most
 from tests.lab import objects
@@ -119,10 +120,13 @@ def joins(program: Sequence[str], _runs: int, name: str, outcome: Outcome) -> No
                 agent.start()
                 try:
                     eventually(partial(ready, agent, [each.name for each in lan.nodes]), "the third is ready", 20)
+                    states = states_of(running)
                     after = _when_still(running.agents[0], before)
+                    doubts = len(states_of(running) - states)
                     seen = eyes.end()
                 finally:
                     agent.stop()
+    outcome["figures"][f"{name}.suspicions"] = doubts
     _tell_joined(name, before, after, seen, outcome)
 
 
