@@ -27,6 +27,8 @@ HELD = 3.0
 """Seconds for which a dead owner's MAC that still answers holds the claim, where two members voted."""
 STALE = 10.0
 """Seconds in which a node learns that a VIP is wanted no more, after its owner did: the API may have been away."""
+UNMET = 4
+"""Intervals between two looks at a VIP whose owner this node has never heard, while others do."""
 WINNER = 4
 """Intervals the winner of a contest has to claim what the loser withdrew."""
 MOST_STRANGERS = 16
@@ -172,6 +174,9 @@ class Takeover:
         if name != me and (death := self._died.get(name)):
             since = max(death.at, claim.since, seen)
             return Free(since, "owner-dead", claim.heir, "" if death.proven else name)
+        if name != me and self._circle.listed(name):
+            self._holdings.agenda.put(ip, now + UNMET * self._interval)
+            return None  # the two have not met yet, and it answers: its death is others' to see
         return Free(seen, "restored", name, wait=self._awaited(name))
 
     def _nobodys(self, stake: Stake, claim: Claim | None, since: float) -> Free:

@@ -87,6 +87,29 @@ def test_a_member_that_has_never_been_met_is_left_what_it_owns_while_others_hear
         assert owners(cluster) == before
 
 
+def test_a_newcomer_takes_nothing_of_a_member_that_it_has_not_met_and_that_others_hear() -> None:
+    cluster = Cluster(3, vips=8, faults=(Outage(1.0, 90.0, (0,)), Join(14.0, 1.0, 2, 0.0)))
+    blind, _, joined = cluster.nodes
+    cluster.run(10.0)
+    before = owners(cluster)
+    for _ in range(2000):
+        cluster.world.run(cluster.world.now + 0.005)
+        assert owners(cluster) == before
+    assert state(joined, blind) is State.UNHEARD
+    assert blind.name in {name for names in before.values() for name in names}
+
+
+def test_what_it_owned_is_taken_over_when_it_dies_though_the_newcomer_never_met_it() -> None:
+    cluster = Cluster(3, vips=8, faults=(Outage(1.0, 90.0, (0,)), Join(14.0, 1.0, 2, 0.0)))
+    blind, *others = cluster.nodes
+    cluster.run(20.0)
+    blind.end()
+    cluster.run(1.0)
+    after = owners(cluster)
+    assert all(len(names) == 1 for names in after.values())
+    assert {name for names in after.values() for name in names} <= {node.name for node in others}
+
+
 def owners(cluster: Cluster) -> dict[bytes, list[str]]:
     """Who answers for each VIP."""
     return {ip: [node.name for node in cluster.promises.answering(ip)] for ip in cluster.nodes[0].stakes}
