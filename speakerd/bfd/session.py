@@ -100,9 +100,7 @@ class Session:
             return []
         self._heard = now
         after = TRANSITIONS.get((self.state, packet.state), self.state)
-        found: list[Effect] = []
-        if after is not self.state:
-            found += self._turn(after, self._why(after), now)
+        found = [] if after is self.state else self._turn(after, self._why(after), now)
         self._agree(now)
         return [*found, *(self._answer() if packet.poll else self._speak(now))]
 
