@@ -39,7 +39,7 @@ STOREYS = (
         "terms",
         "wish",
     }
-    | {"layer2.arp", "layer2.filter", "layer2.ndp", "layer2.schedule"}
+    | {"bgp", "layer2.arp", "layer2.filter", "layer2.ndp", "layer2.schedule"}
     | {"membership.envelope", "membership.heartbeat", "membership.keys", "membership.ring", "ownership.message"},
     {
         "advertise",
@@ -96,7 +96,7 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator annotations bfd chronicle company conditions config consent deadlines decide decision"
+    "advertise allocator annotations bfd bgp chronicle company conditions config consent deadlines decide decision"
     " diagnosis difference errands events exchange explain findings gossip hold kinds members membership mesh"
     " metrics model occupancy outbox outlook ownership peering poolcounts prospects report routes search segments"
     " settings sharing snapshot standing status strangers tally terms vips wire wish kube.body kube.l2status kube.lease"
