@@ -16,6 +16,8 @@ AS_TRANS = 23456
 """What stands for a number of four octets where only two fit (RFC 6793 section 9)."""
 MOST_TWO = 65535
 FORMS = {2: "H", 4: "I"}
+MOST = 256
+"""Segments of a path. Routes on the Internet have one or two; 10,000 fit a message, and would take too long to read."""
 
 
 class SegmentKind(IntEnum):
@@ -50,16 +52,17 @@ def encode(path: Path, width: int) -> bytes:
 
 
 def decode(data: bytes, width: int) -> Path:
-    """The path; raises DecodeError from a malformed one (RFC 7606 section 7.2), as which AS 0 counts (RFC 7607)."""
+    """The path. Raises DecodeError where it is malformed (RFC 7606 section 7.2), has AS 0 (RFC 7607), or is endless."""
     return tuple(_segments(data, width))
 
 
 def _segments(data: bytes, width: int) -> Iterator[Segment]:
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
         end = at + 2 + data[at + 1] * width if at + 1 < len(data) else at
-        if not at + 2 < end <= len(data) or not 1 <= data[at] <= len(SegmentKind):
-            raise DecodeError("a segment that is empty, cut short or of no kind")
+        if not at + 2 < end <= len(data) or not 1 <= data[at] <= len(SegmentKind) or count > MOST:
+            raise DecodeError("a segment that is empty, cut short, of no kind, or one too many")
         numbers = unpack_from(f"!{data[at + 1]}{FORMS[width]}", data, at + 2)
         if 0 in numbers:
             raise DecodeError("AS 0")
@@ -97,7 +100,7 @@ def merged(path: Path, four: Path) -> Path:
     An AS4_PATH that is longer is ignored: somebody on the way shortened the path and did not know of it.
     """
     missing = length(path) - length(four)
-    if missing < 0:
+    if missing < 0 or not four:
         return path
     front: list[Segment] = []
     for segment in path:

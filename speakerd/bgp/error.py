@@ -25,7 +25,7 @@ class Words(IntEnum):
 
 
 class Code(Words):
-    """RFC 4271 section 4.5; 7: RFC 7313 section 5; 8: RFC 9687 section 5."""
+    """RFC 4271 section 4.5; 7: RFC 7313 section 5; 8: RFC 9687."""
 
     MESSAGE_HEADER = 1, "Message Header Error"
     OPEN = 2, "OPEN Message Error"
@@ -82,7 +82,7 @@ class FsmError(Words):
 
 
 class Cease(Words):
-    """RFC 4486 section 3; 9: RFC 8538 section 3; 10: RFC 9384 section 3."""
+    """RFC 4486 section 3; 9: RFC 8538 section 3; 10: RFC 9384."""
 
     PREFIXES = 1, "Maximum Number of Prefixes Reached"
     SHUTDOWN = 2, "Administrative Shutdown"
@@ -136,7 +136,7 @@ class Notification(Struct, frozen=True):
 
     @property
     def within(self) -> "Notification | None":
-        """The reason that a Hard Reset encloses (RFC 8538 section 3.1); None where it encloses none."""
+        """The reason that a Hard Reset encloses (RFC 8538 section 3); None where it encloses none."""
         if self.code != Code.CEASE or self.subcode != Cease.HARD_RESET or len(self.data) < 2:
             return None
         return Notification(self.data[0], self.data[1], self.data[2:])
@@ -157,7 +157,7 @@ def farewell(subcode: Cease, text: str) -> Notification:
 
 
 def hard(reason: Notification) -> Notification:
-    """`reason` as a Hard Reset: the peer is to keep no route of ours (RFC 8538 section 3.1)."""
+    """`reason` as a Hard Reset: the peer is to keep no route of ours (RFC 8538 section 3)."""
     return Notification(int(Code.CEASE), int(Cease.HARD_RESET), bytes((reason.code, reason.subcode)) + reason.data)
 
 

@@ -68,8 +68,12 @@ class Block:
         seen = self.seen
         while at < end:
             flags = data[at]
-            start = at + (4 if flags & EXTENDED else 3)
-            following = start + int.from_bytes(data[at + 2 : start])
+            if flags & EXTENDED:
+                start = at + 4
+                following = start + int.from_bytes(data[at + 2 : start])
+            else:
+                start = at + 3
+                following = start + (data[at + 2] if start <= end else 0)
             if following > end:
                 self._cut(data[at:])
                 return

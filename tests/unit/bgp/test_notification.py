@@ -109,7 +109,7 @@ def test_only_a_shutdown_and_a_reset_carry_what_an_operator_wrote() -> None:
 
 
 def test_a_hard_reset_encloses_its_reason() -> None:
-    """RFC 8538 section 3.1."""
+    """RFC 8538 section 3."""
     reason = error.farewell(Cease.SHUTDOWN, "bye")
     said = error.hard(reason)
     assert message.notification(said)[19:] == octets("06 09 06 02 03 627965")

@@ -59,6 +59,7 @@ WITHDRAWN = [
     ("7.2 AS_PATH overrun", "40 02 06 02 02 0000fde8", 11),
     ("7.2 AS_PATH underrun", "40 02 07 02 01 0000fde8 02", 11),
     ("7.2 AS_PATH with an empty segment", "40 02 02 02 00", 11),
+    ("AS_PATH of 257 segments", "50 02 0606 " + "02 01 0000fde8 " * 257, 11),
     ("RFC 7607 AS_PATH with AS 0", "40 02 06 02 01 00000000", 11),
     ("RFC 5065 AS_PATH with a confederation", "40 02 06 03 01 0000fde8", 11),
     ("7.3 NEXT_HOP of three octets", "40 03 03 c00002", 5),
@@ -119,6 +120,11 @@ def test_what_only_internal_peers_may_send_is_kept_from_them_and_discarded_from_
     assert cost(found) == [(DISCARD, 1)]
     assert found.attributes
     assert found.attributes.local_pref is None
+
+
+def test_a_path_of_many_segments_is_a_path() -> None:
+    found = read(block(ORIGIN, "50 02 0600 " + "02 01 0000fde8 " * 256, HOP, come=NET))
+    assert not found.flaws
 
 
 def test_a_confederation_is_understood_among_its_members() -> None:
