@@ -1,0 +1,84 @@
+"""A model of the router at the other end: a table made of nothing but the messages that came."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from speakerd.bgp import nlri, update
+from speakerd.bgp.attribute import Attributes
+from speakerd.bgp.family import IPV4, IPV6, Family, Negotiated
+from speakerd.bgp.frame import MOST
+from speakerd.bgp.outgoing import Wish
+from tests.unit.bgp.golden import BOTH, frame, networks, octets
+
+Network = IPv4Network | IPv6Network
+INTERNAL = Negotiated(four_octet=True, families=BOTH, extended_next_hop=True, external=False)
+HOPS = {IPV4: octets("c0000201"), IPV6: octets("20010db8000000000000000000000001")}
+
+
+class Receiver:
+    """Reads with the codec, prefixes octet by octet. `ended`: Ends-of-RIB in their order; `heard`: prefixes announced.
+
+    `idle`: prefixes that were announced although the table had them just so, or withdrawn although it had none.
+    `again`: those that are no idle talk for once, since the router asked for them.
+    """
+
+    def __init__(self, negotiated: Negotiated = INTERNAL) -> None:
+        self._negotiated = negotiated
+        self.table: dict[Network, tuple[Attributes, bytes]] = {}
+        self.ended: list[Family] = []
+        self.heard: list[Network] = []
+        self.idle: list[Network] = []
+        self.again: set[Network] = set()
+
+    def read(self, messages: Iterable[bytes]) -> None:
+        """Take in messages, each a whole one."""
+        for each in messages:
+            found = frame(each)
+            assert found
+            assert len(each) == 19 + len(found.body)
+            self._update(update.decode(found.body, self._negotiated))
+
+    def _update(self, said: update.Update) -> None:
+        assert not said.flaws
+        for routes in said.withdrawn:
+            for network in networks(routes):
+                if self.table.pop(network, None) is None:
+                    self.idle.append(network)
+                self.again.discard(network)
+        for routes in said.announced:
+            assert said.attributes
+            for network in networks(routes):
+                self._announced(network, (said.attributes, routes.next_hop))
+        if said.end_of_rib:
+            self.ended.append(said.end_of_rib)
+
+    def _announced(self, network: Network, route: tuple[Attributes, bytes]) -> None:
+        if self.table.get(network) == route and network not in self.again:
+            self.idle.append(network)
+        self.again.discard(network)
+        self.table[network] = route
+        self.heard.append(network)
+
+
+def wish(routes: dict[str, Attributes]) -> dict[Family, Wish]:
+    """A wish by family, from prefixes as text."""
+    found: dict[Family, dict[bytes, Attributes]] = {}
+    for text, said in routes.items():
+        network = ip_network(text)
+        found.setdefault(IPV4 if network.version == 4 else IPV6, {})[nlri.encode(network)] = said
+    return dict(found)
+
+
+def table(routes: dict[str, Attributes]) -> dict[Network, tuple[Attributes, bytes]]:
+    """What a router's table is to be where all of these are told."""
+    networks = {ip_network(text): said for text, said in routes.items()}
+    return {net: (said, HOPS[IPV4 if net.version == 4 else IPV6]) for net, said in networks.items()}
+
+
+def hosts(count: int) -> dict[bytes, Attributes]:
+    """As many host routes of IPv4, all said the same of."""
+    said = Attributes(local_pref=100)
+    return {bytes((32, 10)) + i.to_bytes(3): said for i in range(count)}
+
+
+PLENTY = 1000 * MOST
