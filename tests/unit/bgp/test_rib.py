@@ -10,7 +10,7 @@ from speakerd.bgp.attribute import Attributes
 from speakerd.bgp.family import IPV4, IPV6, Family, Negotiated
 from speakerd.bgp.frame import MOST, MOST_EXTENDED
 from speakerd.bgp.origination import GRACEFUL_SHUTDOWN
-from speakerd.bgp.outgoing import Unsent
+from speakerd.bgp.outgoing import Table, Unsent, Way
 from speakerd.bgp.rib import Rib
 from tests.unit.bgp.golden import BOTH, TERMS, octets
 from tests.unit.bgp.receiver import HOPS, INTERNAL, PLENTY, Receiver, hosts, table, wish
@@ -61,6 +61,19 @@ def test_each_family_ends_once_after_its_own_routes_and_never_again() -> None:
     assert peer.ended == [IPV4, IPV6]
 
 
+def test_no_end_is_claimed_while_something_is_due() -> None:
+    four = Table(IPV4)
+    four.want(hosts(1))
+    four.begin(Way(IPV4, HOPS[IPV4], INTERNAL, MOST))
+    assert four.end() is None
+    draft = four.announcement(MOST)
+    assert draft
+    draft.posted()
+    end = four.end()
+    assert end
+    assert end.message == END
+
+
 def test_a_peer_that_is_told_nothing_hears_that_this_is_all() -> None:
     rib = opened(Rib())
     assert rib.take(PLENTY) == [update.end_of_rib(IPV4), update.end_of_rib(IPV6)]
@@ -74,7 +87,9 @@ def test_ten_thousand_prefixes_are_thirteen_messages(longest: int, count: int) -
     rib = Rib()
     rib.want({IPV4: hosts(10000)})
     messages = opened(rib, longest).take(PLENTY)
-    assert len([each for each in messages if len(each) > 40]) == count
+    whole = list(update.announced(Attributes(local_pref=100), IPV4, HOPS[IPV4], hosts(10000), INTERNAL, longest))
+    assert messages == [*whole, END, update.end_of_rib(IPV6)]
+    assert len(whole) == count
     assert rib.sent(IPV4) == 10000
 
 
