@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from speakerd.bgp import message, negotiation
 from speakerd.bgp.error import Code, Fault, FsmError
-from speakerd.bgp.family import Negotiated
+from speakerd.bgp.family import Family, Negotiated
 from speakerd.bgp.frame import MOST_EXTENDED, Frames, Kind
 from speakerd.bgp.message import Message
 from speakerd.bgp.negotiation import Agreement
@@ -143,7 +143,7 @@ class Connection:
             self._live(now)
         return said
 
-    def listens(self, family: object) -> bool:
+    def listens(self, family: Family) -> bool:
         """Whether both speak of a family, errors or not."""
         return self.agreement is not None and family in self.agreement.negotiated.families
 

@@ -38,7 +38,7 @@ class Pipe:
         self.cut = False
         self.told: list[list[tuple[float, Effect]]] = [[], []]
         self.wrote: list[list[tuple[float, bytes]]] = [[], []]
-        self._numbers = lambda: next(numbers)
+        self._numbers = numbers.__next__
         self.sessions = [Session(terms, self._numbers, lambda: 0.5, 0.0) for terms in (left, right)]
         self._delay = delay
         self._ends: dict[int, End] = {}
@@ -60,8 +60,7 @@ class Pipe:
                 return self
             self.now = max(self.now, at)
             while self._heap and self._heap[0][0] <= self.now:
-                happens: Callable[[], None] = heappop(self._heap)[2]
-                happens()
+                heappop(self._heap)[2]()
             for side, session in enumerate(self.sessions):
                 due = session.deadline()
                 if due is not None and due <= self.now:

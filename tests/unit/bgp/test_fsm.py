@@ -322,6 +322,24 @@ def test_a_peer_that_takes_the_call_and_says_nothing_is_given_up_after_four_minu
     assert core.last_error == "sent Hold Timer Expired"
 
 
+def test_a_peer_without_hold_time_that_never_confirms_is_given_up_as_well() -> None:
+    core = session(OPEN_SENT)
+    core.receive(1, opening.encode(replace(RIGHT, hold_time=0).open), 1.0)
+    assert (core.state, core.deadline()) == (OPEN_CONFIRM, 1.0 + LARGE_HOLD)
+    assert notifications(core.wake(1.0 + LARGE_HOLD)) == [(4, 0)]
+
+
+def test_a_stranger_who_calls_each_second_and_talks_rubbish_slows_down_nothing_but_himself() -> None:
+    core = session(ACTIVE, replace(LEFT, connect_time=30))
+    due = core.deadline()
+    for number in range(100, 120):
+        core.accepted(number, number / 100)
+        found = core.receive(number, RUBBISH, number / 100)
+        assert (notifications(found), closes(found)) == ([(1, 1)], [number])
+        assert (core.state, core.last_error) == (ACTIVE, "sent Message Header Error/Connection Not Synchronized")
+    assert core.deadline() == due
+
+
 def test_a_call_that_nobody_answers_is_given_up() -> None:
     core = session(CONNECT)
     assert core.deadline() == DIAL_PATIENCE
@@ -414,6 +432,14 @@ def test_the_connection_of_the_lower_identifier_waits_for_the_others_open_but_no
     assert notifications(found) == [(6, 7)]
     assert core.state is ESTABLISHED
     assert core.last_error == ""
+
+
+def test_a_connection_waits_no_longer_than_the_peers_hold_time_allows() -> None:
+    core = session(OPEN_SENT, replace(LEFT, identifier=bytes((200, 0, 0, 1)), hold_time=9))
+    core.accepted(98, 0.0)
+    core.receive(98, OPEN, 0.0)
+    assert core.deadline() == 3.0
+    assert core.wake(3.0)[-1] == Send(98, KEEPALIVE)
 
 
 def test_a_connection_that_waited_comes_up_when_the_other_ends() -> None:

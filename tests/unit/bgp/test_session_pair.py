@@ -151,6 +151,14 @@ def test_a_connection_that_breaks_without_a_word_is_graceful_only_where_both_off
         assert not [data for _, data in pipe.wrote[1] if data[18] == Kind.NOTIFICATION]
 
 
+@pytest.mark.parametrize("stops", [0, 1])
+def test_a_notification_from_either_end_is_not_graceful_though_both_offered_that(stops: int) -> None:
+    pipe = Pipe(replace(LEFT, **GRACEFUL), replace(PASSIVE, **GRACEFUL)).start(0, 1).run(10.0)
+    pipe.do(stops, pipe.sessions[stops].reset(10.0))
+    pipe.run(10.1)
+    assert [reason(pipe, side)[1] for side in (0, 1)] == [False, False]
+
+
 def test_a_peer_that_restarted_unnoticed_takes_the_place_of_its_old_session() -> None:
     pipe = Pipe(replace(LEFT, **GRACEFUL), replace(PASSIVE, **GRACEFUL)).start(0, 1).run(10.0)
     found = pipe.sessions[0].accepted(999, 10.0)
