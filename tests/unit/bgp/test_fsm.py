@@ -1,4 +1,4 @@
-"""One session against the RFC's table, state by input, and what odd peers make of it."""
+"""One session against the RFC's table, state by input; what stops it, what changes it, and anything at all."""
 
 from collections.abc import Callable
 from itertools import count
@@ -9,61 +9,36 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from speakerd.bgp import message, opening, update
-from speakerd.bgp.connection import COLLISION_PATIENCE, DIAL_PATIENCE, LARGE_HOLD, State
-from speakerd.bgp.effects import Close, Dial, Down, Effect, Failed, Received, Send, Up
-from speakerd.bgp.error import Cease, Notification
-from speakerd.bgp.family import IPV4, IPV6, Family
+from speakerd.bgp.connection import State
+from speakerd.bgp.effects import Close, Dial, Down, Effect, Received, Up
+from speakerd.bgp.error import Cease
+from speakerd.bgp.family import IPV4, IPV6
 from speakerd.bgp.frame import Kind
 from speakerd.bgp.fsm import Session
 from speakerd.bgp.message import KEEPALIVE
-from speakerd.bgp.opening import Open
 from speakerd.bgp.terms import Terms
 from tests.unit.bgp.golden import REACH_SIX, UPDATES, block, frame, whole
 from tests.unit.bgp.pipe import LEFT, RIGHT
-
-IDLE, CONNECT, ACTIVE, OPEN_SENT, OPEN_CONFIRM, ESTABLISHED = State
-OPEN = opening.encode(RIGHT.open)
-UPDATE, REFRESH = UPDATES["announce"], message.route_refresh(IPV4)
-BYE = message.notification(Notification(6, 4))
-RUBBISH = b"GET / HTTP/1.1\r\nHost: x"
-LATE = 1000.0
-
-
-def session(state: State, terms: Terms = LEFT) -> Session:
-    """One that is in `state` at 0 s, by connection 1 that it dialled."""
-    numbers = count(1)
-    found = Session(terms, lambda: next(numbers), lambda: 0.5, 0.0)
-    if state is not IDLE:
-        found.start(0.0)
-    if state is ACTIVE:
-        found.closed(1, "connection refused", 0.0)
-    if state >= OPEN_SENT:
-        found.connected(1, 0.0)
-    for data in (OPEN, KEEPALIVE)[: state - OPEN_SENT]:
-        found.receive(1, data, 0.0)
-    assert found.state is state
-    return found
-
-
-def sends(effects: list[Effect]) -> list[bytes]:
-    return [each.data for each in effects if isinstance(each, Send)]
-
-
-def notifications(effects: list[Effect]) -> list[tuple[int, int]]:
-    return [(data[19], data[20]) for data in sends(effects) if data[18] == Kind.NOTIFICATION]
-
-
-def kinds(effects: list[Effect]) -> list[int]:
-    return [data[18] for data in sends(effects)]
-
-
-def closes(effects: list[Effect]) -> list[int]:
-    return [each.connection for each in effects if isinstance(each, Close)]
-
-
-def told(effects: list[Effect]) -> list[Effect]:
-    return [each for each in effects if isinstance(each, Up | Down | Failed | Received)]
-
+from tests.unit.bgp.single import (
+    ACTIVE,
+    BYE,
+    CONNECT,
+    ESTABLISHED,
+    IDLE,
+    LATE,
+    OPEN,
+    OPEN_CONFIRM,
+    OPEN_SENT,
+    REFRESH,
+    RUBBISH,
+    UPDATE,
+    closes,
+    kinds,
+    notifications,
+    sends,
+    session,
+    told,
+)
 
 INPUTS: dict[str, Callable[[Session], list[Effect]]] = {
     "start": lambda core: core.start(1.0),
@@ -250,204 +225,6 @@ def test_who_becomes_passive_gives_up_its_call_and_who_no_longer_is_calls() -> N
     assert (core.state, core.deadline()) == (ACTIVE, None)
     core.apply(LEFT, 2.0)
     assert core.wake(3.0) == [Dial(2)]
-
-
-# -- who the peer is
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "notified"),
-    [
-        (LEFT, replace(RIGHT, asn=65003), (2, 2)),
-        (replace(LEFT, peer_asn=0, dynamic="internal"), RIGHT, (2, 2)),
-        (replace(LEFT, peer_asn=0, dynamic="external"), replace(RIGHT, asn=65001), (2, 2)),
-        (replace(LEFT, peer_asn=65001), replace(RIGHT, asn=65001, identifier=LEFT.identifier), (2, 3)),
-        (LEFT, replace(RIGHT, families=(IPV6, Family(25, 70))), (2, 7)),
-    ],
-)
-def test_a_peer_that_is_not_the_one_is_told_so(ours: Terms, theirs: Terms, notified: tuple[int, int]) -> None:
-    core = session(OPEN_SENT, ours)
-    found = core.receive(1, opening.encode(theirs.open), 1.0)
-    assert notifications(found) == [notified]
-    assert core.state is ACTIVE
-    assert core.last_error.startswith("sent OPEN Message Error/")
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        (replace(LEFT, peer_asn=0, dynamic="external"), RIGHT),
-        (replace(LEFT, peer_asn=0, dynamic="internal"), replace(RIGHT, asn=65001)),
-        (LEFT, replace(RIGHT, identifier=LEFT.identifier)),
-        (replace(LEFT, families=(IPV4, IPV6)), replace(RIGHT, families=(IPV6,))),
-    ],
-)
-def test_a_peer_that_is_learnt_or_has_one_family_in_common_is_welcome(ours: Terms, theirs: Terms) -> None:
-    core = session(OPEN_SENT, ours)
-    assert kinds(core.receive(1, opening.encode(theirs.open), 1.0)) == [Kind.KEEPALIVE]
-
-
-def test_what_is_missing_is_listed_where_no_family_is_common() -> None:
-    core = session(OPEN_SENT, replace(LEFT, families=(IPV6,)))
-    (data,) = sends(core.receive(1, opening.encode(Open(65002, 90, RIGHT.identifier)), 1.0))
-    assert data[19:] == bytes.fromhex("0207 0104 0002 0001")
-
-
-def test_a_router_without_capabilities_is_spoken_to_in_the_old_way() -> None:
-    core = session(OPEN_SENT)
-    (up,) = told(core.receive(1, opening.encode(Open(65002, 90, RIGHT.identifier)) + KEEPALIVE, 1.0))
-    assert isinstance(up, Up)
-    agreed = up.agreement
-    assert (agreed.negotiated.four_octet, agreed.longest, agreed.refresh) == (False, 4096, False)
-    assert agreed.negotiated.families == {IPV4}
-
-
-def test_long_messages_and_next_hops_of_six_are_agreed_only_by_both() -> None:
-    ours, theirs = replace(LEFT, extended_next_hop=True), replace(RIGHT, extended_next_hop=True)
-    for mine, yours, both in ((ours, theirs, True), (ours, RIGHT, False), (LEFT, theirs, False)):
-        core = session(OPEN_SENT, mine)
-        (up,) = told(core.receive(1, opening.encode(yours.open) + KEEPALIVE, 1.0))
-        assert isinstance(up, Up)
-        assert up.agreement.negotiated.extended_next_hop is both
-        assert up.agreement.longest == 65535
-
-
-# -- peers that do nothing good
-
-
-def test_a_peer_that_takes_the_call_and_says_nothing_is_given_up_after_four_minutes() -> None:
-    core = session(OPEN_SENT)
-    assert core.wake(LARGE_HOLD - 0.1) == []
-    assert notifications(core.wake(LARGE_HOLD)) == [(4, 0)]
-    assert core.last_error == "sent Hold Timer Expired"
-
-
-def test_a_peer_without_hold_time_that_never_confirms_is_given_up_as_well() -> None:
-    core = session(OPEN_SENT)
-    core.receive(1, opening.encode(replace(RIGHT, hold_time=0).open), 1.0)
-    assert (core.state, core.deadline()) == (OPEN_CONFIRM, 1.0 + LARGE_HOLD)
-    assert notifications(core.wake(1.0 + LARGE_HOLD)) == [(4, 0)]
-
-
-def test_a_stranger_who_calls_each_second_and_talks_rubbish_slows_down_nothing_but_himself() -> None:
-    core = session(ACTIVE, replace(LEFT, connect_time=30))
-    due = core.deadline()
-    for number in range(100, 120):
-        core.accepted(number, number / 100)
-        found = core.receive(number, RUBBISH, number / 100)
-        assert (notifications(found), closes(found)) == ([(1, 1)], [number])
-        assert (core.state, core.last_error) == (ACTIVE, "sent Message Header Error/Connection Not Synchronized")
-    assert core.deadline() == due
-
-
-def test_a_call_that_nobody_answers_is_given_up() -> None:
-    core = session(CONNECT)
-    assert core.deadline() == DIAL_PATIENCE
-    found = core.wake(DIAL_PATIENCE)
-    assert closes(found) == [1]
-    assert core.last_error == "connection timed out"
-
-
-def test_calls_that_fail_come_ever_later_up_to_half_a_minute() -> None:
-    core, now, waits = session(CONNECT), 0.0, []
-    for number in range(1, 10):
-        core.closed(number, "connection refused", now)
-        due = core.deadline()
-        assert due is not None
-        waits.append(due - now)
-        now = due
-        core.wake(now)
-    # The first failure has doubled the wait already; 0.875 is the jitter of these tests.
-    assert waits == pytest.approx([2 * 0.875, 4 * 0.875, 8 * 0.875, 16 * 0.875] + [30 * 0.875] * 5)
-    assert core.last_error == "connection refused"
-
-
-def up_and_down(core: Session, number: int, now: float, lasts: float) -> float:
-    """Bring it up by the connection it dials, then have the peer close; how long it waits then."""
-    core.connected(number, now)
-    core.receive(number, OPEN + KEEPALIVE, now)
-    assert core.state is ESTABLISHED
-    core.closed(number, "connection reset", now + lasts)
-    due = core.deadline()
-    assert due is not None
-    core.wake(due)
-    return due - now - lasts
-
-
-def test_a_peer_that_flaps_is_called_ever_less_often_until_a_session_lasts() -> None:
-    core, now, waits = session(CONNECT), 0.0, []
-    for number, lasts in enumerate((1.0, 1.0, 1.0, 6.0, 1.0), 1):
-        waits.append(up_and_down(core, number, now, lasts) / 0.875)
-        now += lasts + waits[-1] * 0.875
-    assert waits == pytest.approx([2, 4, 8, 1, 2])
-
-
-def test_the_configured_connect_time_is_the_first_wait() -> None:
-    core = session(ESTABLISHED, replace(LEFT, connect_time=40))
-    core.closed(1, "connection reset", 100.0)
-    assert core.deadline() == pytest.approx(100 + 40 * 0.875)
-
-
-# -- passive, and opened by one side alone
-
-
-def test_a_passive_session_never_dials_and_comes_up_when_it_is_called() -> None:
-    core = session(IDLE, replace(LEFT, dials=False))
-    assert core.start(0.0) == []
-    assert (core.state, core.deadline()) == (ACTIVE, None)
-    assert kinds(core.accepted(7, 1.0)) == [Kind.OPEN]
-    core.receive(7, OPEN + KEEPALIVE, 1.0)
-    assert core.state is ESTABLISHED
-    core.closed(7, "connection reset", 9.0)
-    assert (core.state, core.deadline()) == (ACTIVE, None)
-
-
-def test_who_does_not_accept_closes_what_comes_unasked() -> None:
-    core = session(CONNECT, replace(LEFT, accepts=False))
-    assert core.accepted(7, 1.0) == [Close(7)]
-
-
-# -- two connections
-
-
-def test_a_third_connection_is_closed_at_once_without_a_word() -> None:
-    core = session(OPEN_SENT)
-    core.accepted(98, 0.0)
-    assert core.accepted(99, 0.0) == [Close(99)]
-
-
-def test_a_silent_caller_does_not_keep_us_from_calling() -> None:
-    core = session(ACTIVE)
-    core.accepted(98, 0.0)
-    assert core.wake(5.0) == [Dial(2)]
-
-
-def test_the_connection_of_the_lower_identifier_waits_for_the_others_open_but_not_for_ever() -> None:
-    core = session(OPEN_SENT, replace(LEFT, identifier=bytes((200, 0, 0, 1))))
-    core.accepted(98, 0.0)
-    assert sends(core.receive(98, OPEN, 0.0)) == []
-    assert core.receive(98, KEEPALIVE, 0.1) == []
-    found = core.wake(COLLISION_PATIENCE)
-    assert closes(found) == [1]
-    assert notifications(found) == [(6, 7)]
-    assert core.state is ESTABLISHED
-    assert core.last_error == ""
-
-
-def test_a_connection_waits_no_longer_than_the_peers_hold_time_allows() -> None:
-    core = session(OPEN_SENT, replace(LEFT, identifier=bytes((200, 0, 0, 1)), hold_time=9))
-    core.accepted(98, 0.0)
-    core.receive(98, OPEN, 0.0)
-    assert core.deadline() == 3.0
-    assert core.wake(3.0)[-1] == Send(98, KEEPALIVE)
-
-
-def test_a_connection_that_waited_comes_up_when_the_other_ends() -> None:
-    core = session(OPEN_SENT, replace(LEFT, identifier=bytes((200, 0, 0, 1))))
-    core.accepted(98, 0.0)
-    core.receive(98, OPEN, 0.0)
-    assert kinds(core.closed(1, "connection reset", 0.1)) == [Kind.KEEPALIVE]
-    assert (core.state, core.last_error) == (OPEN_CONFIRM, "")
 
 
 # -- anything
