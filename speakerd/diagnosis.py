@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from speakerd.exchange import GONE
 from speakerd.findings import TABLE, Finding
 from speakerd.model import Problem
-from speakerd.report import GONE, FindingReport, Report
+from speakerd.report import FindingReport, Report
 
 MOST = 100
 """Findings of one word told: beyond it the point is made, and `services` and `vips` have them all."""

@@ -165,6 +165,8 @@ class Facts(Struct, frozen=True):
 
 LIVING = frozenset({"starting", "alive", "suspect"})
 """States of a member that counts as alive."""
+GONE = frozenset({"dead", "unheard"})
+"""States of a member that answers for nothing."""
 
 
 class MemberSeen(Struct, frozen=True, array_like=True):

@@ -7,12 +7,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from speakerd.decision import Plan
-from speakerd.exchange import LIVING, Counters, MemberSeen, Observed, Vip
+from speakerd.exchange import GONE, LIVING, Counters, MemberSeen, Observed, Vip
 from speakerd.model import Config, Interface, Problem, Reason, unpacked
 from speakerd.settings import PRESETS
 
-GONE = frozenset({"dead", "unheard"})
-"""States of a member that answers for nothing."""
 NAMES = {interval: name for name, (interval, _, _) in PRESETS.items()}
 """Presets by the interval between heartbeats."""
 

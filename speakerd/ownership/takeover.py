@@ -161,7 +161,10 @@ class Takeover:
     # -- grounds
 
     def _free(self, ip: bytes, stake: Stake, now: float) -> Free | None:
-        """On what ground a VIP is free; None where a live owner holds it."""
+        """On what ground a VIP is free; None where a live owner holds it.
+
+        One whose owner only others hear is put on the agenda: nothing that this node notices tells when that ends.
+        """
         claim, me = self._holdings.table.get(ip), self._holdings.me
         seen = self._free_since.setdefault(ip, now)
         if claim is None or not claim.owner:
