@@ -13,9 +13,6 @@ from speakerd.exchange import Claim, Stake
 from speakerd.ownership.agenda import Agenda
 from speakerd.ownership.table import Table
 
-CONCEDED = 3.0
-"""Seconds between two looks whether others still hear an owner that this node does not hear, and lost a contest to."""
-
 
 class Place(Struct, frozen=True):
     """This node on the network: indexes of interfaces by name, its MACs, addresses bound here, and whether it may own.
@@ -53,7 +50,6 @@ class Holdings:
         self.mine: dict[bytes, tuple[str, ...]] = {}
         self.revision = 0
         self.changed: set[bytes] = set()
-        self.conceded: dict[bytes, float] = {}
         self.counters: Counter[str] = Counter()
         self._fresh: dict[bytes, Claim] = {}
         self._wanted_at: dict[bytes, float] = {}

@@ -12,7 +12,7 @@ from speakerd.ownership.contest import Standing
 from speakerd.ownership.effects import Announce, Effect, Noted, Tell, Vouch, text
 from speakerd.ownership.handover import Handover
 from speakerd.ownership.hearsay import Hearsay
-from speakerd.ownership.holdings import CONCEDED, Holdings
+from speakerd.ownership.holdings import Holdings
 from speakerd.ownership.message import Claims, Sheet
 from speakerd.ownership.table import order
 
@@ -165,8 +165,6 @@ class Rivals:
             self._handover.withdraw(ours.ip, "contest-lost", now)
         else:
             return [lost]
-        if not self.live(claim):
-            self._holdings.conceded[ours.ip] = now + CONCEDED
         self._holdings.agenda.put(ours.ip, now + YIELD * self._interval)
         self._holdings.counters["contests-lost"] += 1
         return [lost, Noted("vip.contest-lost", text(ours.ip), claim.owner)]

@@ -14,7 +14,7 @@ from speakerd.exchange import Claim, Stake
 from speakerd.ownership import message, probe
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Noted, Tell, text
-from speakerd.ownership.holdings import CONCEDED, Holdings
+from speakerd.ownership.holdings import Holdings
 from speakerd.ownership.probe import Other, Probe
 from speakerd.ownership.ranking import ranking
 from speakerd.ownership.witness import Host, Inquiry, Verdict
@@ -134,7 +134,7 @@ class Takeover:
         if free is None or stake is None:
             self.forget(ip)
             return []
-        turn = max(self._turn(stake, free), self._conceded(ip, free.first, now))
+        turn = self._turn(stake, free)
         if turn > now:
             self._holdings.agenda.put(ip, turn)
             return []
@@ -149,14 +149,6 @@ class Takeover:
         self._probes.pop(ip, None)
         self._others.pop(ip, None)
         self._free_since.pop(ip, None)
-        self._holdings.conceded.pop(ip, None)
-
-    def _conceded(self, ip: bytes, owner: str, now: float) -> float:
-        """Until when a VIP is left to an owner that is not heard: for as long as others hear it."""
-        until = self._holdings.conceded.get(ip, now)
-        if ip in self._holdings.conceded and until <= now and self._circle.listed(owner):
-            until = self._holdings.conceded[ip] = now + CONCEDED
-        return until
 
     # -- grounds
 
