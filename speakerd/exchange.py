@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from speakerd.model import Interface
+from speakerd.peering import BgpSettings, Neighbour, Prefix, SessionSeen
 
 READY = 1 << 32
 """Added to the score of a node whose endpoints are ready where only such nodes count (externalTrafficPolicy Local)."""
@@ -108,7 +109,8 @@ class Wanted(Struct, frozen=True):
     """All the announcer needs to go on alone: what to answer for, who may, who is a member.
 
     `blind`: the largest resourceVersion seen before the watch went down, 10 s ago or earlier; 0: it works.
-    `configuration`: the digest, in hexadecimal, of what settings and resources come to.
+    `configuration`: the digest, in hexadecimal, of what settings and resources come to. `neighbours`: whom this node
+    has BGP sessions with; `prefixes`: what it announces by them, by their keys.
     """
 
     me: str
@@ -121,6 +123,9 @@ class Wanted(Struct, frozen=True):
     drained: bool = False
     blind: int = 0
     configuration: str = ""
+    bgp: BgpSettings = BgpSettings()
+    neighbours: tuple[Neighbour, ...] = ()
+    prefixes: Mapping[bytes, Prefix] = {}
 
 
 class Claim(Struct, frozen=True, array_like=True):
@@ -215,6 +220,7 @@ class Observed(Struct, frozen=True):
     mesh: Mapping[str, int] = {}
     conditions: Mapping[str, str] = {}
     strangers: Mapping[bytes, bytes] = {}
+    sessions: tuple[SessionSeen, ...] = ()
 
     @property
     def told_strangers(self) -> tuple[tuple[bytes, bytes], ...]:

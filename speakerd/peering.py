@@ -1,4 +1,9 @@
-"""What is to be said by BGP, and to whom: peers, BFD profiles, routes; frozen values, checked. No secret is in them."""
+"""What is to be said by BGP, and to whom, and what became of it: peers, profiles, routes, sessions; frozen values.
+
+What comes from a configuration is checked, and has no secret in it; a Password is in a Neighbour alone.
+"""
+
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -92,3 +97,101 @@ class Routing(Struct, frozen=True):
     routes: tuple[Route, ...] = ()
     bfd_profiles: tuple[BfdProfile, ...] = ()
     communities: tuple[tuple[str, str], ...] = ()
+
+
+class Password(Struct, frozen=True, array_like=True):
+    """What signs the segments of a session (RFC 2385). Nothing but the link encodes it."""
+
+    octets: bytes
+
+    def __repr__(self) -> str:
+        return "Password()"
+
+
+class Neighbour(Struct, frozen=True):
+    """A peer as the announcer of one node needs it: with its password and its profile, both None where it has none."""
+
+    peer: Peer
+    password: Password | None = None
+    bfd: BfdProfile | None = None
+
+
+class Wording(Struct, frozen=True, array_like=True):
+    """What a route asks to have said of it, the same for every peer.
+
+    `local_pref` 0: none asked for. `communities`: as text, a:b or large:a:b:c. `med` None: not said. `prepend`: how
+    often our number stands in the path beyond the one time that it must.
+    """
+
+    local_pref: int = 0
+    communities: tuple[str, ...] = ()
+    med: int | None = None
+    prepend: int = 0
+
+
+class Prefix(Struct, frozen=True, array_like=True):
+    """A prefix that this node announces. `version` 4 or 6; `nlri`: its length and octets, as UPDATE has them.
+
+    `said`: names of peers with what each is told; who is in none of them is told nothing of it.
+    """
+
+    version: int
+    nlri: bytes
+    said: tuple[tuple[Wording, tuple[str, ...]], ...]
+
+    @property
+    def key(self) -> bytes:
+        """What tells it from all others."""
+        return bytes((self.version,)) + self.nlri
+
+
+class BgpSettings(Struct, frozen=True, array_like=True):
+    """The announcer's share of the settings: whether and where to `listen`; seconds for which a drain is told.
+
+    `router_id`: of this host, an IPv4 address (RFC 6286), "" where BGP has nothing to do. `maximum_prefixes` 0: any.
+    """
+
+    listen: bool = True
+    port: int = 179
+    router_id: str = ""
+    drain: float = 10.0
+    maximum_prefixes: int = 1_000_000
+
+
+class BfdSeen(Struct, frozen=True, array_like=True):
+    """A BFD session: `state` AdminDown, Down, Init or Up, since `since`; `why` it last changed, in the RFC's words.
+
+    `counted`: control-sent, control-heard, echo-sent, echo-heard, ups, downs.
+    """
+
+    state: str
+    since: float
+    why: str = ""
+    counted: Mapping[str, int] = {}
+
+
+class SessionSeen(Struct, frozen=True, array_like=True):
+    """A BGP session: `state` in the words of RFC 4271 section 8.2.2, since `since` (seconds of CLOCK_MONOTONIC).
+
+    `address`: of the peer, as far as it is known; `local`: ours, while connected. `error`: the last thing that went
+    wrong, however long ago. `announced`: prefixes that the peer has from us; `due`: that it is to learn or forget yet;
+    `received`: that it has sent, and none is kept. `hold_time` and `keepalive_time`: in force, seconds. `families`:
+    agreed. `sent`, `heard`: messages by kind (open, update, notification, keepalive, route-refresh).
+    """
+
+    peer: str
+    state: str
+    since: float
+    address: str = ""
+    local: str = ""
+    error: str = ""
+    announced: int = 0
+    due: int = 0
+    received: int = 0
+    ups: int = 0
+    hold_time: int = 0
+    keepalive_time: float = 0.0
+    families: tuple[str, ...] = ()
+    sent: Mapping[str, int] = {}
+    heard: Mapping[str, int] = {}
+    bfd: BfdSeen | None = None

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from speakerd.bgp.aspath import Path, Segment, SegmentKind
 from speakerd.bgp.attribute import Attributes
+from speakerd.peering import Wording
 
 PREFERENCE = 100
 """LOCAL_PREF of a route that asks for none: what routers take a route without one to have."""
@@ -17,19 +18,6 @@ LONGEST_SEGMENT = 255
 """Numbers of a segment: their count is one octet (RFC 4271 section 4.3)."""
 LARGE = "large:"
 Large = tuple[int, int, int]
-
-
-class Wording(Struct, frozen=True):
-    """What a route asks to have said of it, the same for every peer.
-
-    `local_pref` 0: none asked for. `communities`: as text, a:b or large:a:b:c. `med` None: not said. `prepend`: how
-    often our number stands in the path beyond the one time that it must.
-    """
-
-    local_pref: int = 0
-    communities: tuple[str, ...] = ()
-    med: int | None = None
-    prepend: int = 0
 
 
 class Side(Struct, frozen=True):

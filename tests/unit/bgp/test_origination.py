@@ -5,8 +5,9 @@ import pytest
 from speakerd.bgp import attribute, origination
 from speakerd.bgp.aspath import Path, Segment, SegmentKind
 from speakerd.bgp.attribute import Attributes, Origin
-from speakerd.bgp.origination import GRACEFUL_SHUTDOWN, Side, Wording
+from speakerd.bgp.origination import GRACEFUL_SHUTDOWN, Side
 from speakerd.config import communities
+from speakerd.peering import Wording
 from tests.unit.bgp.golden import TERMS, octets
 
 EXTERNAL, INTERNAL = Side(65000, external=True), Side(65000, external=False)
