@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from speakerd import __version__, consent, diagnosis, report
+from speakerd import __version__, consent, diagnosis, report, sessions
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Observed
 from speakerd.findings import Finding
@@ -72,8 +72,6 @@ def report_of(state: State) -> report.Report:
     told.member_states = report.members(state.observed, now, offset, state.me, drained=state.drained)
     told.configuration.differs = report.differing(told)
     told.conditions = dict(state.observed.conditions)
-    if state.snapshot and (routes := state.snapshot.config.routing.routes):
-        told.conditions[Finding.BGP_NOT_SPOKEN] = ", ".join(each.name for each in routes)
     if state.snapshot and (differing := consent.dissenters(state.snapshot.members.values())):
         told.conditions[Finding.POOLS_DIFFER] = ", ".join(differing)
     if state.cluster.missing:
@@ -83,6 +81,7 @@ def report_of(state: State) -> report.Report:
     if state.plan:
         told.services = report.services(state.plan)
         told.vips = report.vips(state.plan, state.observed, offset)
+        told.peers = sessions.peers(state.plan.wanted, state.observed, now, offset)
     told.findings = diagnosis.found(told)
     return told
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from speakerd import sessions
 from speakerd.exchange import GONE
 from speakerd.findings import TABLE, Finding
 from speakerd.model import Problem
@@ -27,6 +28,7 @@ def found(told: Report) -> list[FindingReport]:
         *_node(told),
         *_host(told),
         *_mesh(told),
+        *(_finding(word, where, f"{why}: {TABLE[word].breaks}") for word, where, why in sessions.findings(told.peers)),
         *list(_services(told))[:MOST],
         *list(_vips(told))[:MOST],
     ]

@@ -40,7 +40,11 @@ class Finding(StrEnum):
     MEMBERSHIP_NOT_LISTENING = "membership-not-listening"
     ETHERNET_CARRIER_BLOCKED = "ethernet-carrier-blocked"
     HTTP_NOT_SERVED = "http-not-served"
-    BGP_NOT_SPOKEN = "bgp-not-spoken"
+    BGP_SESSION_DOWN = "bgp-session-down"
+    BGP_NO_SESSION = "bgp-no-session"
+    BGP_PORT_TAKEN = "bgp-port-taken"
+    BGP_NOT_LISTENING = "bgp-not-listening"
+    BFD_PORT_TAKEN = "bfd-port-taken"
     SEGMENT_SILENT = "segment-silent"
     NO_MESH_KEY = "no-mesh-key"
     ALONE = "alone"
@@ -163,10 +167,30 @@ TABLE: Mapping[Finding, Entry] = {
         "metrics and health are not told there",
         "end what has the port (MetalLB's speaker?), or set http.bind or http.metrics",
     ),
-    Finding.BGP_NOT_SPOKEN: Entry(
+    Finding.BGP_SESSION_DOWN: Entry(
         "warning",
-        "routers learn no address from this version: what bgpPeers and bgpAdvertisements say is checked, and not done",
-        "announce by L2Advertisements until then, or keep MetalLB's speakers for BGP",
+        "that router learns no address from this host; others do",
+        "look at its side of the session: address, AS numbers, password, a filter of 179/tcp on the way",
+    ),
+    Finding.BGP_NO_SESSION: Entry(
+        "error",
+        "no router learns an address from this host: where all hosts say so, clients beyond the LAN reach none",
+        "look at the routers' side of the sessions: addresses, AS numbers, passwords, a filter of 179/tcp on the way",
+    ),
+    Finding.BGP_PORT_TAKEN: Entry(
+        "warning",
+        "sessions that routers open are not for speakerd; those that it opens itself work",
+        "let routers wait for us (passive), end what has the port (Calico's BIRD, Cilium?), or set bgp.listen: false",
+    ),
+    Finding.BGP_NOT_LISTENING: Entry(
+        "warning",
+        "sessions that routers open are refused; those that it opens itself work",
+        "grant CAP_NET_BIND_SERVICE, set bgp.port above 1023, or bgp.listen: false",
+    ),
+    Finding.BFD_PORT_TAKEN: Entry(
+        "error",
+        "the death of a router is noticed by its BGP session's hold time alone",
+        "end what has 3784 or 4784/udp (FRR's bfdd, BIRD?), or take bfdProfile from the peers",
     ),
     Finding.SEGMENT_SILENT: Entry(
         "error",

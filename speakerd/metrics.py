@@ -4,7 +4,7 @@ Imported at the first scrape, with the library that knows the text format, and n
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.core import (
@@ -15,10 +15,11 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 
-from speakerd import model
+from speakerd import model, sessions
 from speakerd.decision import Plan
 from speakerd.exchange import MemberSeen, Vip
 from speakerd.model import Config, unpacked
+from speakerd.peering import Peer, SessionSeen
 from speakerd.search import Space
 from speakerd.tally import Histogram, Seen
 
@@ -50,6 +51,8 @@ def collect(seen: Seen) -> Iterator[Metric]:
     """All families, MetalLB's first."""
     yield from _client(seen)
     yield from _layer2(seen)
+    yield from _bgp(seen)
+    yield from _bfd(seen)
     if seen.allocator and seen.config and seen.plan:
         # The allocator alone, as in MetalLB: its alerts join these families by pool, which no second host may tell.
         yield from _pools(seen.config, seen.plan)
@@ -105,6 +108,72 @@ def _pools(config: Config, plan: Plan) -> Iterator[Metric]:
         yield _gauges(f"{name}_in_use_total", "Addresses of a pool that are given out.", ("pool",), taken)
     given = [([pool.name], services[pool.name]) for pool in config.pools]
     yield _gauges("metallb_allocator_services_allocated_total", "Services with an address.", ("pool",), given)
+
+
+def _sessions(seen: Seen) -> list[tuple[tuple[str, str], SessionSeen]]:
+    """Each session with the labels that MetalLB gives it: peer (address:port) and vrf, empty where there is none."""
+    known = {each.peer.name: each.peer for each in (seen.plan.wanted.neighbours if seen.plan else ())}
+    found = ((known.get(each.peer), each) for each in seen.observed.sessions)
+    return [((_place(peer, each), peer.vrf), each) for peer, each in found if peer]
+
+
+def _place(peer: Peer, seen: SessionSeen) -> str:
+    where = sessions.where(peer, seen)
+    return f"[{where}]:{peer.port}" if ":" in where else f"{where}:{peer.port}"
+
+
+def _bgp(seen: Seen) -> Iterator[Metric]:
+    told = _sessions(seen)
+    name = "metallb_bgp"
+    up = [(labels, each.state == sessions.ESTABLISHED) for labels, each in told]
+    yield _gauges(f"{name}_session_up", "1 if the session is established.", PEER, up)
+    prefixes = [(labels, each.announced) for labels, each in told]
+    yield _gauges(f"{name}_announced_prefixes_total", "Prefixes that the peer has from here.", PEER, prefixes)
+    due = [(labels, each.due) for labels, each in told]
+    yield _gauges(f"{name}_pending_prefixes_total", "Prefixes that the peer is to learn or forget yet.", PEER, due)
+    received = [(labels, each.received) for labels, each in told]
+    yield _gauges("speakerd_bgp_received_prefixes", "Prefixes that the peer sent; none is kept.", PEER, received)
+    updates = [(labels, each.sent.get("update", 0)) for labels, each in told]
+    yield _counters(f"{name}_updates_total", "UPDATEs sent.", PEER, updates)
+    for word, count in MESSAGES:
+        rows = [(labels, count(each)) for labels, each in told]
+        yield _rows(UnknownMetricFamily(f"{name}_{word}", "Messages of BGP.", labels=PEER), rows)
+
+
+PEER = ("peer", "vrf")
+MESSAGES: tuple[tuple[str, Callable[[SessionSeen], int]], ...] = (
+    ("updates_total_received", lambda each: each.heard.get("update", 0)),
+    ("opens_sent", lambda each: each.sent.get("open", 0)),
+    ("opens_received", lambda each: each.heard.get("open", 0)),
+    ("notifications_sent", lambda each: each.sent.get("notification", 0)),
+    ("keepalives_sent", lambda each: each.sent.get("keepalive", 0)),
+    ("keepalives_received", lambda each: each.heard.get("keepalive", 0)),
+    ("route_refresh_sent", lambda each: each.sent.get("route-refresh", 0)),
+    ("total_sent", lambda each: sum(each.sent.values())),
+    ("total_received", lambda each: sum(each.heard.values())),
+)
+"""What MetalLB counts of messages, by the end of its name."""
+
+
+def _bfd(seen: Seen) -> Iterator[Metric]:
+    told = [(labels, each.bfd) for labels, each in _sessions(seen) if each.bfd]
+    name = "metallb_bfd"
+    up = [(labels, each.state == "Up") for labels, each in told]
+    yield _gauges(f"{name}_session_up", "1 if BFD finds the path alive.", PEER, up)
+    for word, counted in PACKETS.items():
+        rows = [(labels, each.counted.get(counted, 0)) for labels, each in told]
+        yield _rows(UnknownMetricFamily(f"{name}_{word}", "Packets of BFD, and changes.", labels=PEER), rows)
+
+
+PACKETS = {
+    "control_packet_input": "control-heard",
+    "control_packet_output": "control-sent",
+    "echo_packet_input": "echo-heard",
+    "echo_packet_output": "echo-sent",
+    "session_up_events": "ups",
+    "session_down_events": "downs",
+}
+"""What MetalLB counts of BFD, by the end of its name."""
 
 
 # -- ours

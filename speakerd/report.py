@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from speakerd.decision import Plan
 from speakerd.exchange import GONE, LIVING, Counters, MemberSeen, Observed, Vip
 from speakerd.model import Config, Interface, Problem, Reason, unpacked
+from speakerd.sessions import ESTABLISHED, PeerReport
 from speakerd.settings import PRESETS
 
 NAMES = {interval: name for name, (interval, _, _) in PRESETS.items()}
@@ -174,6 +175,7 @@ class Report(Struct, rename="camel"):
     conditions: dict[str, str] = {}
     services: list[ServiceReport] = field(default_factory=list)
     vips: list[VipReport] = field(default_factory=list)
+    peers: list[PeerReport] = field(default_factory=list)
     interfaces: list[InterfaceReport] = field(default_factory=list)
     findings: list[FindingReport] = field(default_factory=list)
 
@@ -302,6 +304,9 @@ def line(report: Report, counted: Counts) -> str:
         "API connected" if report.api.connected else f"API not reachable ({report.api.error or 'not asked yet'})",
         f"allocator {report.allocator or 'none'}",
     ]
+    if report.peers:
+        up = sum(each.state == ESTABLISHED for each in report.peers)
+        parts.append(f"{up} of {len(report.peers)} BGP sessions up")
     if counted.unserved:
         parts.append(f"{counted.unserved} Services wait for an address")
     errors = sum(each.severity == "error" for each in report.findings)

@@ -10,12 +10,14 @@ from speakerd.cli import FINE, NOT_VALID, asking
 from speakerd.cli.terminal import CLEAR, Colour, coloured, paint, table
 from speakerd.control import Request
 from speakerd.report import MemberReport, Report, VipReport, alive
+from speakerd.sessions import PeerReport
 
 FAILING = 3
 """Writes that failed, told as text; -o json has them all."""
 EVERY = 1.0
 """Seconds between two looks of --watch."""
 VIPS = [*"VIP SERVICE OWNER HEIR EPOCH SINCE CAUSE PREVIOUS INTERFACES MAC".split(), "WHY NOT"]
+PEERS = ["BGP PEER", "ADDRESS", "AS", "STATE", "SINCE", "TOLD", "DUE", "RECEIVED", "BFD", "LAST ERROR"]
 MEMBERS = ["MEMBER", "STATE", "SINCE", "HEARD", "ROUND TRIP", "CARRIERS", "WATCHED"]
 
 
@@ -49,6 +51,8 @@ def rendered(report: Report, *, colour: bool) -> str:
     if waiting:
         rows = [[f"{s.namespace}/{s.name}", ",".join(s.ips), s.reason, s.message] for s in waiting]
         parts.append(table(["SERVICE", "HOLDS", "REASON", "MESSAGE"], rows, colour=colour))
+    if report.peers:
+        parts.append(table(PEERS, [_peer(each) for each in report.peers], colour=colour))
     if report.member_states:
         rows = [_member(each) for each in report.member_states]
         parts.append(table(MEMBERS, rows, colour=colour))
@@ -61,6 +65,21 @@ def _vip(told: VipReport) -> list[str]:
     epoch, interfaces = str(told.epoch or ""), ",".join(told.interfaces)
     known = [told.owner, told.heir, epoch, told.since, told.cause, told.previous, interfaces, told.mac]
     return [told.ip, told.service, *known, told.reason]
+
+
+def _peer(told: PeerReport) -> list[str]:
+    counts = [str(told.announced), str(told.due or ""), str(told.received or "")]
+    bfd = told.bfd.state if told.bfd else ""
+    return [
+        told.name,
+        told.address,
+        str(told.asn or told.dynamic_asn),
+        told.state,
+        told.since,
+        *counts,
+        bfd,
+        told.error,
+    ]
 
 
 def _member(told: MemberReport) -> list[str]:

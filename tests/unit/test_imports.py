@@ -88,7 +88,7 @@ STOREYS = (
         "outlook",
     }
     | {"membership.transport", "metrics", "segments", "standing", "tally"}
-    | {"packet", "privileges", "prospects", "report", "sd_notify"},
+    | {"packet", "privileges", "prospects", "report", "sd_notify", "sessions"},
     {"announcer", "controller"},
     {"supervisor"},
     {"cli", "__main__"},
@@ -99,7 +99,8 @@ PURE = frozenset(
     "advertise allocator annotations bfd bgp chronicle company conditions config consent deadlines decide decision"
     " diagnosis difference errands events exchange explain findings gossip hold kinds members membership mesh"
     " metrics model occupancy outbox outlook ownership peering poolcounts prospects report routes search segments"
-    " settings sharing snapshot standing status strangers tally terms vips wire wish kube.body kube.l2status kube.lease"
+    " sessions settings sharing snapshot standing status strangers tally terms vips wire wish kube.body kube.l2status"
+    " kube.lease"
     " kube.meshkeys kube.objects kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule"
     " layer2.sieve".split()
 )

@@ -12,6 +12,7 @@ from speakerd.events import Event
 from speakerd.exchange import Claim, Counters, MemberSeen, Observed, Vip, Wanted
 from speakerd.metrics import exposition
 from speakerd.model import Advertisement, Assignment, Config, Pool, Range
+from speakerd.peering import BfdSeen, Neighbour, Peer, SessionSeen
 from speakerd.tally import Histogram, Seen, Tally
 
 V4, V6 = ip_address("10.0.0.1"), ip_address("fd00::1")
@@ -151,3 +152,46 @@ def test_turns_are_counted_with_their_length() -> None:
     assert found["metallb_k8s_client_updates_total"] == 1
     assert found['speakerd_cycle_duration_seconds_bucket{le="0.005"}'] == 1
     assert found['speakerd_cycle_duration_seconds_bucket{le="0.0025"}'] == 0
+
+
+def with_peers(*observed: SessionSeen) -> Seen:
+    base = seen()
+    assert base.plan
+    peers = Peer("one", 1, 2, address="192.0.2.1"), Peer("six", 1, 2, address="2001:db8::1", port=1179, vrf="red")
+    wanted = replace(base.plan.wanted, neighbours=tuple(Neighbour(each) for each in peers))
+    return replace(base, plan=replace(base.plan, wanted=wanted), observed=replace(base.observed, sessions=observed))
+
+
+def test_sessions_have_metallbs_names_and_labels() -> None:
+    up = SessionSeen("one", "Established", 0.0, announced=7, due=2, received=5, sent={"open": 1, "update": 9})
+    found = told(with_peers(replace(up, heard={"open": 3, "update": 4}), SessionSeen("six", "Active", 0.0)))
+    one, six = '{peer="192.0.2.1:179",vrf=""}', '{peer="[2001:db8::1]:1179",vrf="red"}'
+    assert (found[f"metallb_bgp_session_up{one}"], found[f"metallb_bgp_session_up{six}"]) == (1, 0)
+    assert found[f"metallb_bgp_announced_prefixes_total{one}"] == 7
+    assert found[f"metallb_bgp_pending_prefixes_total{one}"] == 2
+    assert found[f"speakerd_bgp_received_prefixes{one}"] == 5
+    assert found[f"metallb_bgp_updates_total{one}"] == 9
+    assert found[f"metallb_bgp_updates_total_received{one}"] == 4
+    assert (found[f"metallb_bgp_opens_sent{one}"], found[f"metallb_bgp_opens_received{one}"]) == (1, 3)
+    assert (found[f"metallb_bgp_total_sent{one}"], found[f"metallb_bgp_total_received{one}"]) == (10, 7)
+    assert not any(name.startswith("metallb_bfd") for name in found)
+
+
+def test_bfd_is_told_of_the_peers_that_have_it() -> None:
+    bfd = BfdSeen("Up", 0.0, counted={"control-sent": 5, "control-heard": 4, "ups": 2, "downs": 1})
+    found = told(with_peers(SessionSeen("one", "Idle", 0.0, bfd=bfd), SessionSeen("six", "Idle", 0.0)))
+    names = {name: value for name, value in found.items() if name.startswith("metallb_bfd")}
+    one = '{peer="192.0.2.1:179",vrf=""}'
+    assert names == {
+        f"metallb_bfd_session_up{one}": 1,
+        f"metallb_bfd_control_packet_output{one}": 5,
+        f"metallb_bfd_control_packet_input{one}": 4,
+        f"metallb_bfd_echo_packet_output{one}": 0,
+        f"metallb_bfd_echo_packet_input{one}": 0,
+        f"metallb_bfd_session_up_events{one}": 2,
+        f"metallb_bfd_session_down_events{one}": 1,
+    }
+
+
+def test_a_session_whose_peer_is_wanted_no_more_is_not_told() -> None:
+    assert not any("metallb_bgp" in name for name in told(with_peers(SessionSeen("gone", "Established", 0.0))))
