@@ -47,7 +47,10 @@ MOST_LINKS = 10_000
 
 
 class Link(Struct):
-    """What is kept of a link. `kind` as `ip link add type` has it; `addresses`: (family, text), oldest first."""
+    """What is kept of a link. `kind` as `ip link add type` has it.
+
+    `addresses`: (family, text), oldest first, each with the network that it leads to.
+    """
 
     index: int
     name: str
@@ -56,7 +59,7 @@ class Link(Struct):
     type: int
     master: int
     kind: str
-    addresses: dict[tuple[int, str], None]
+    addresses: dict[tuple[int, str], str]
 
 
 class Links:
@@ -89,7 +92,8 @@ class Links:
             return
         flags = message.get_attr("IFA_FLAGS") or message["flags"]
         if kind == NEW_ADDRESS and not flags & (TENTATIVE | DADFAILED):
-            link.addresses[message["family"], text] = None
+            there = message.get_attr("IFA_ADDRESS") or text
+            link.addresses[message["family"], text] = f"{there}/{message['prefixlen']}"
         else:
             link.addresses.pop((message["family"], text), None)
 
@@ -123,7 +127,7 @@ class Links:
         return above is None or above.kind != "vrf"
 
 
-def _link(message: Any, addresses: dict[tuple[int, str], None]) -> Link:  # noqa: ANN401
+def _link(message: Any, addresses: dict[tuple[int, str], str]) -> Link:  # noqa: ANN401
     info = message.get_attr("IFLA_LINKINFO")
     return Link(
         index=message["index"],
@@ -149,6 +153,7 @@ def _interface(link: Link, reason: str) -> Interface:
         master=link.master,
         ipv4=tuple(text for family, text in link.addresses if family == socket.AF_INET),
         ipv6=tuple(text for family, text in link.addresses if family == socket.AF_INET6),
+        networks=tuple(link.addresses.values()),
     )
 
 

@@ -251,7 +251,11 @@ class Config(Struct, frozen=True):
 
 
 class Interface(Struct, frozen=True):
-    """A network interface as the kernel shows it. `usable`: may carry ARP and NDP (`reason` says why not)."""
+    """A network interface as the kernel shows it. `usable`: may carry ARP and NDP (`reason` says why not).
+
+    `networks`: those that its addresses are in, as ADDRESS/LENGTH with the bits of a host left in; over a
+    point-to-point link the other end's.
+    """
 
     index: int
     name: str
@@ -263,6 +267,7 @@ class Interface(Struct, frozen=True):
     master: int = 0
     ipv4: tuple[str, ...] = ()
     ipv6: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
     @property
     def link_local(self) -> str:

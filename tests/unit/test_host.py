@@ -54,6 +54,10 @@ def test_a_vlan_speaks_beside_its_parent() -> None:
     assert (vlan.ipv4, vlan.link_local) == (("198.51.100.5",), "fe80::5054:ff:fe00:2")
 
 
+def test_the_network_of_each_address_is_known() -> None:
+    assert after(stream_of("vlan"))["eth0.100"].networks == ("198.51.100.5/24", "fe80::5054:ff:fe00:2/64")
+
+
 def test_a_bridge_speaks_and_its_ports_do_not() -> None:
     assert reasons("bridge") == {"lo": "loopback", "eth0": "enslaved", "br0": ""}
     bridge = after(stream_of("bridge"))["br0"]
