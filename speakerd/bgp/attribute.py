@@ -53,7 +53,7 @@ class Aggregator(Struct, frozen=True):
     identifier: bytes
 
 
-class Attributes(Struct, frozen=True):
+class Attributes(Struct, frozen=True, cache_hash=True):
     """What is said of some routes, next hop aside; None: not said.
 
     `communities`: of 32 bits each; `large`: three numbers of 32 bits each. `other`: type and value of those unknown

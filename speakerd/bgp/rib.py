@@ -1,7 +1,8 @@
 """What one peer is to be told of our routes, held against what it was told, and the messages that make both the same.
 
-A core without time: facts come in by `want`, `up`, `refresh` and `down` in any order, messages leave by `take` in
-slices, and each slice follows from the facts as they are then. Whoever carries it stops taking while TCP is full.
+A core without time: facts come in by `change`, `up`, `next_hop`, `refresh` and `down` in any order and cost next to
+nothing, messages leave by `take`. Each slice does a bounded piece of work, and follows from the facts as they are then.
+Whoever carries it stops taking while TCP is full.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,7 +10,13 @@ from itertools import chain
 
 from speakerd.bgp.family import IPV4, IPV6, Family, Negotiated
 from speakerd.bgp.frame import MOST
-from speakerd.bgp.outgoing import Draft, Manner, Table, Unsent, Way, Wish
+from speakerd.bgp.outgoing import Change, Draft, Manner, Table, Unsent, Way
+
+WORK = 512
+"""Prefixes of a slice, looked at or sent; its last message may have `outgoing.LARGEST` more. One costs less than a
+microsecond, so that even a slow core is back within 2 ms."""
+MESSAGE = 64
+"""What a message costs beside its prefixes, counted in prefixes: where each says something else, there are as many."""
 
 
 class Rib:
@@ -17,16 +24,14 @@ class Rib:
 
     def __init__(self) -> None:
         self._tables = {family: Table(family) for family in (IPV4, IPV6)}
-        self._nothing: Wish = {}
         self._longest = MOST
 
-    def want(self, wanted: Mapping[Family, Wish]) -> None:
-        """Replace the whole wish, by family; mappings and values that are the same objects as before cost little.
+    def change(self, family: Family, changes: Change) -> None:
+        """From now on this is wanted of these prefixes, None: that the peer has no route of ours; of others as before.
 
-        It is kept, so whoever gave it must not change it any more.
+        Costs as much as there are changes. One that says what is wanted already changes nothing.
         """
-        for family, table in self._tables.items():
-            table.want(wanted.get(family, self._nothing))
+        self._tables[family].change(changes)
 
     def up(
         self, negotiated: Negotiated, families: Collection[Family], next_hops: Mapping[Family, bytes], longest: int
@@ -38,18 +43,20 @@ class Rib:
         """
         self._longest = longest
         for family, table in self._tables.items():
-            hop = next_hops.get(family, b"")
-            if family not in families:
-                table.begin(Unsent.FAMILY_NOT_AGREED)
-            elif not _speakable(family, hop, negotiated):
-                table.begin(Unsent.NO_NEXT_HOP)
-            else:
-                table.begin(Way(family, hop, negotiated, longest))
+            way = Way(family, next_hops.get(family, b""), negotiated, longest)
+            table.begin(way if family in families else Unsent.FAMILY_NOT_AGREED)
 
     def down(self) -> None:
         """The session is over: the peer has nothing of us, and nothing is to be told until the next one."""
         for table in self._tables.values():
             table.begin(Unsent.NO_SESSION)
+
+    def next_hop(self, family: Family, octets: bytes) -> None:
+        """Our address is another: all of the family is told again by it, or withdrawn while there is none (b"").
+
+        Means nothing without a session that speaks of the family, since each begins with its own.
+        """
+        self._tables[family].go_by(octets)
 
     def refresh(self, family: Family) -> None:
         """The peer asked for all of a family again (RFC 2918 section 4); one that is not spoken of is passed over."""
@@ -74,22 +81,29 @@ class Rib:
 
     @property
     def pending(self) -> bool:
-        """Whether there is anything to take."""
+        """Whether `take` has anything to do: to tell, or to find out whether there is anything to tell."""
         return any(table.due or table.ends for table in self._tables.values())
 
-    def take(self, budget: int) -> list[bytes]:
-        """The next messages, together at most `budget` octets; they count as sent.
+    def take(self, budget: int, work: int = WORK) -> list[bytes]:
+        """The next messages, together at most `budget` octets; they count as sent. It ends where `work` is done.
 
-        Withdrawals come first, so that a peer whose table is full has room for what follows. With a budget of at least
-        `longest` something is taken whenever something is pending, in messages as full as they may be; a smaller one
+        So there may be none although more is pending: as long as it is, take again, but let others have their turn.
+        With a budget of at least `longest` that comes to an end, in messages as full as they may be; a smaller one
         makes smaller messages, and gives nothing where it does not hold the next route.
+
+        Withdrawals come first, so that a peer whose table is full has room for what follows; therefore nothing leaves
+        before every prefix that a fact concerns has been looked at.
         """
         taken: list[bytes] = []
-        most, left = min(self._longest, budget), budget
-        while (draft := self._next(most)) and len(draft.message) <= left:
+        left = budget
+        for table in self._tables.values():
+            # While there is more to look at, no work is left for a message.
+            work -= table.look(work)
+        while work > 0 and (draft := self._next(min(self._longest, budget))) and len(draft.message) <= left:
             draft.posted()
             taken.append(draft.message)
             left -= len(draft.message)
+            work -= MESSAGE + draft.count
         return taken
 
     def _next(self, most: int) -> Draft | None:
@@ -103,20 +117,13 @@ class Rib:
         return self._tables[family].sent
 
     def due(self, family: Family) -> int:
-        """Prefixes that are to be announced or withdrawn yet."""
+        """Prefixes to be announced or withdrawn yet, or to be looked at; of those some may turn out to need nothing."""
         return self._tables[family].due
 
     def why(self, family: Family, prefix: bytes) -> Unsent | None:
-        """Why the peer is not to have a prefix; None where it is, already or in a moment."""
+        """Why the peer is not to have a prefix, looked at or not; None where it is, already or in a moment."""
         return self._tables[family].why(prefix)
 
     def unsent(self, family: Family) -> Mapping[Unsent, int]:
-        """How many of the wanted prefixes are not for this peer, and why; looks at all of them."""
+        """How many of the wanted prefixes are not for this peer, and why; `TOO_LONG` counts those looked at."""
         return self._tables[family].unsent()
-
-
-def _speakable(family: Family, next_hop: bytes, negotiated: Negotiated) -> bool:
-    """Whether routes of `family` can be said to go that way (RFC 4760 section 3, RFC 2545 section 3, RFC 8950)."""
-    if family == IPV4 and len(next_hop) == 4:
-        return True
-    return len(next_hop) in (16, 32) and (family == IPV6 or negotiated.extended_next_hop)

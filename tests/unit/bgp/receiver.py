@@ -1,13 +1,13 @@
 """A model of the router at the other end: a table made of nothing but the messages that came."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from speakerd.bgp import nlri, update
 from speakerd.bgp.attribute import Attributes
 from speakerd.bgp.family import IPV4, IPV6, Family, Negotiated
 from speakerd.bgp.frame import MOST
-from speakerd.bgp.outgoing import Wish
+from speakerd.bgp.rib import Rib
 from tests.unit.bgp.golden import BOTH, frame, networks, octets
 
 Network = IPv4Network | IPv6Network
@@ -60,19 +60,38 @@ class Receiver:
         self.heard.append(network)
 
 
-def wish(routes: dict[str, Attributes]) -> dict[Family, Wish]:
-    """A wish by family, from prefixes as text."""
-    found: dict[Family, dict[bytes, Attributes]] = {}
+def wish(rib: Rib, routes: Mapping[str, Attributes | None]) -> None:
+    """Have these prefixes told, None: no longer."""
     for text, said in routes.items():
         network = ip_network(text)
-        found.setdefault(IPV4 if network.version == 4 else IPV6, {})[nlri.encode(network)] = said
-    return dict(found)
+        rib.change(family_of(network), {nlri.encode(network): said})
 
 
-def table(routes: dict[str, Attributes]) -> dict[Network, tuple[Attributes, bytes]]:
+def some(rib: Rib) -> list[bytes]:
+    """The next message, after as many slices as it takes; of a core that has one."""
+    while not (messages := rib.take(MOST)):
+        assert rib.pending
+    return messages
+
+
+def everything(rib: Rib) -> list[bytes]:
+    """All that is pending, in as many slices as it takes."""
+    messages = []
+    while rib.pending:
+        messages += rib.take(PLENTY)
+    return messages
+
+
+def table(
+    routes: Mapping[str, Attributes], hops: Mapping[Family, bytes] = HOPS
+) -> dict[Network, tuple[Attributes, bytes]]:
     """What a router's table is to be where all of these are told."""
-    networks = {ip_network(text): said for text, said in routes.items()}
-    return {net: (said, HOPS[IPV4 if net.version == 4 else IPV6]) for net, said in networks.items()}
+    return {net: (said, hops[family_of(net)]) for text, said in routes.items() for net in [ip_network(text)]}
+
+
+def family_of(network: Network) -> Family:
+    """The family that a prefix is of."""
+    return IPV4 if network.version == 4 else IPV6
 
 
 def hosts(count: int) -> dict[bytes, Attributes]:
