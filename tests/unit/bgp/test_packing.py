@@ -105,3 +105,48 @@ def test_a_prefix_has_as_many_octets_as_its_length_needs(text: str, said: str) -
 def test_what_is_no_prefix_is_refused(said: str, bits: int) -> None:
     with pytest.raises(DecodeError):
         nlri.count(octets(said), bits)
+
+
+def plainly(data: bytes, bits: int) -> int | None:
+    """How many prefixes these are, one by one; None where they are none."""
+    found = 0
+    while data:
+        size = 1 + (data[0] + 7) // 8
+        if data[0] > bits or size > len(data):
+            return None
+        data, found = data[size:], found + 1
+    return found
+
+
+def counted(data: bytes, bits: int) -> int | None:
+    try:
+        return nlri.count(data, bits)
+    except DecodeError:
+        return None
+
+
+LENGTHS = st.one_of(st.integers(0, 32), st.integers(33, 128), st.sampled_from((0, 1, 7, 8, 9, 31, 32, 127, 128)))
+PREFIXES = LENGTHS.map(lambda bits: bytes((bits,)) + b"\x0a" * ((bits + 7) // 8))
+
+
+@given(
+    st.lists(PREFIXES, max_size=5), st.integers(1, 3 * nlri.PIECE), st.binary(max_size=3), st.sampled_from((32, 128))
+)
+@settings(max_examples=200, deadline=None)
+def test_counting_in_pieces_is_counting_one_by_one(some: list[bytes], times: int, rest: bytes, bits: int) -> None:
+    data = b"".join(some) * times + rest
+    assert counted(data, bits) == plainly(data, bits)
+
+
+@given(st.binary(max_size=200), st.sampled_from((32, 128)))
+@settings(max_examples=200, deadline=None)
+def test_octets_that_are_no_prefixes_are_refused_as_they_are_one_by_one(data: bytes, bits: int) -> None:
+    assert counted(data, bits) == plainly(data, bits)
+
+
+@pytest.mark.parametrize("count", [nlri.PIECE - 1, nlri.PIECE, nlri.PIECE + 1, 3 * nlri.PIECE])
+@pytest.mark.parametrize(("rest", "right"), [(b"", True), (b"\x21", False), (b"\x08", False), (b"\x18\x0a\x00", False)])
+def test_what_follows_a_full_piece_is_looked_at_too(count: int, rest: bytes, *, right: bool) -> None:
+    assert counted(b"\x08\x0a" * count + rest, 32) == (count if right else None)
+    longer = b"\x08\x0a" * count + rest + b"\x00" * 200
+    assert counted(longer, 32) == plainly(longer, 32)
