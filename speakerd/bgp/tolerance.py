@@ -21,6 +21,10 @@ MANDATORY = Attribute.ORIGIN, Attribute.AS_PATH
 MANDATORY_OUTSIDE = (*MANDATORY, Attribute.NEXT_HOP)
 """With routes that stand outside the attributes (RFC 4271 section 5)."""
 KIND = OPTIONAL | TRANSITIVE
+HEAD = 4
+"""Octets before a value of which the length is said in two."""
+MANY = 2
+"""Attributes of one type that are as many as more would be."""
 CARRIERS = {Attribute.MP_REACH_NLRI, Attribute.MP_UNREACH_NLRI}
 
 
@@ -45,7 +49,7 @@ class Block:
 
     `announced`, `withdrawn`: routes in attributes. `reaches`: some are or may be announced there, known to us or not.
     `disabled`: families whose routes could not be read (RFC 4760 section 7). `ended`: the family of which all is told.
-    `seen`: how often each type came. `flaws`: three a type at most.
+    `seen`: how often each type came, `MANY` for more too. `flaws`: three a type at most.
     """
 
     def __init__(self, data: bytes, negotiated: Negotiated) -> None:
@@ -66,23 +70,25 @@ class Block:
         """One after another; one of a type that was before costs next to nothing, and 20,000 fit a message."""
         at, end = 0, len(data)
         seen = self.seen
+        # A head that is cut short is read from here too, and ends behind the end.
+        padded = data + bytes(HEAD)
         while at < end:
-            flags = data[at]
+            flags, number, size = padded[at], padded[at + 1], padded[at + 2]
+            start = at + 3
             if flags & EXTENDED:
-                start = at + 4
-                following = start + int.from_bytes(data[at + 2 : start])
-            else:
-                start = at + 3
-                following = start + (data[at + 2] if start <= end else 0)
+                start = at + HEAD
+                size = size << 8 | padded[at + 3]
+            following = start + size
             if following > end:
                 self._cut(data[at:])
                 return
-            number = data[at + 1]
-            seen[number] = seen.get(number, 0) + 1
-            if seen[number] == 1:
-                self._one(flags, number, data[start:following], data[at:following])
-            elif seen[number] == 2:
-                self._again(number)
+            times = seen.get(number, 0)
+            if times < MANY:
+                seen[number] = times + 1
+                if times:
+                    self._again(number)
+                else:
+                    self._one(flags, number, data[start:following], data[at:following])
             at = following
 
     def _cut(self, rest: bytes) -> None:
