@@ -11,6 +11,7 @@
 Intervals are microseconds. Nothing here is authenticated: a packet that says it is, is dropped.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from struct import Struct as Form
 
@@ -33,6 +34,11 @@ class State(IntEnum):
     INIT = 2
     UP = 3
 
+    @property
+    def word(self) -> str:
+        """As RFC 5880 writes it."""
+        return self.name.title().replace("_", "")
+
 
 class Diagnostic(IntEnum):
     """Why a session last changed its state (RFC 5880 section 4.1, Diag); 9 to 31 are for others to define."""
@@ -46,6 +52,14 @@ class Diagnostic(IntEnum):
     CONCATENATED_PATH_DOWN = 6
     ADMINISTRATIVELY_DOWN = 7
     REVERSE_CONCATENATED_PATH_DOWN = 8
+
+
+WORDS: Mapping[int, str] = {each: each.name.replace("_", " ").title() for each in Diagnostic if each}
+
+
+def words(diagnostic: int) -> str:
+    """What a diagnostic means, in the words of RFC 5880 section 4.1; "" where there is none."""
+    return WORDS.get(diagnostic, f"Diagnostic {diagnostic}") if diagnostic else ""
 
 
 class Refusal(StrEnum):

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from speakerd.bfd.echo import Echo, Payload
-from speakerd.bfd.effects import CONTROL_PORT, ECHO_PORT, MULTIHOP_PORT, TTL, Changed, Effect, Ended, Path, Send
+from speakerd.bfd.effects import CONTROL_PORT, ECHO_PORT, MULTIHOP_PORT, TTL, Changed, Count, Effect, Ended, Path, Send
 from speakerd.bfd.pace import SECOND, Pace, Terms
 from speakerd.bfd.packet import Diagnostic, Packet, State, encode
 from speakerd.deadlines import soonest
@@ -35,6 +35,9 @@ TRANSITIONS = {
 class Session:
     """With one neighbour. `discriminator`: unique among ours, not 0. `random` gives numbers from 0 to 1.
 
+    `way`: how its last packet came, kept by who receives it. `since`, `why`: when and why the state last changed.
+    `counted`: since it began.
+
     It is to be woken at once, and then says its first word, unless its profile has it wait for the neighbour's.
     """
 
@@ -42,7 +45,10 @@ class Session:
         self, path: Path, profile: BfdProfile, discriminator: int, random: Callable[[], float], now: float
     ) -> None:
         self.path, self.discriminator = path, discriminator
+        self.way = path
         self.state = State.DOWN
+        self.since, self.why = now, ""
+        self.counted = dict.fromkeys(Count, 0)
         self.ended = False
         self._diagnostic = Diagnostic.NO_DIAGNOSTIC
         self._profile = profile
@@ -95,6 +101,7 @@ class Session:
 
     def receive(self, packet: Packet, now: float) -> list[Effect]:
         """A packet that is the neighbour's (the rest of RFC 5880 section 6.8.6)."""
+        self.counted[Count.CONTROL_HEARD] += 1
         self._pace.hear(packet)
         if self.leaving:
             return []
@@ -108,6 +115,7 @@ class Session:
         """An echo packet came back; None where it is none that is under way."""
         if not self._echo.receive(payload):
             return None
+        self.counted[Count.ECHO_HEARD] += 1
         self._agree(now)
         return self._speak(now)
 
@@ -126,7 +134,8 @@ class Session:
             return [Ended(self.path)]
         found = [*self._judge(now), *self._speak(now)]
         if payload := self._echo.take(now):
-            found.append(Send(self.path, payload, ECHO_PORT))
+            self.counted[Count.ECHO_SENT] += 1
+            found.append(Send(self.path, payload, ECHO_PORT, self.way))
         return found
 
     def _judge(self, now: float) -> list[Effect]:
@@ -174,10 +183,17 @@ class Session:
 
     def _turn(self, state: State, why: Diagnostic, now: float) -> list[Effect]:
         """The one place where the state changes."""
+        self.counted[Count.UPS] += state is State.UP
+        self.counted[Count.DOWNS] += self.state is State.UP
         self.state, self._diagnostic = state, why
         self._agree(now)
         remote = self._pace.remote
-        return [Changed(self.path, state, why, State.DOWN if remote is None else remote.state, now)]
+        if remote is None:
+            changed = Changed(self.path, state, why, State.DOWN, now)
+        else:
+            changed = Changed(self.path, state, why, remote.state, now, remote.diagnostic)
+        self.since, self.why = now, changed.why
+        return [changed]
 
     def _agree(self, now: float) -> None:
         """Have echo packets and our terms follow from the state, the profile and what the neighbour said."""
@@ -233,4 +249,5 @@ class Session:
         )
 
     def _send(self, packet: Packet) -> Send:
-        return Send(self.path, encode(packet), MULTIHOP_PORT if self.path.multihop else CONTROL_PORT)
+        self.counted[Count.CONTROL_SENT] += 1
+        return Send(self.path, encode(packet), MULTIHOP_PORT if self.path.multihop else CONTROL_PORT, self.way)

@@ -6,13 +6,13 @@ packet makes one, so that a stranger's costs a look-up and a count.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from speakerd.bfd import echo, packet
 from speakerd.bfd.effects import Effect, Path
 from speakerd.bfd.packet import Refusal
 from speakerd.bfd.session import Session
-from speakerd.peering import BfdProfile
+from speakerd.peering import BfdProfile, BfdSeen
 from speakerd.wire import DecodeError
 
 
@@ -32,6 +32,19 @@ class Sessions:
     def __len__(self) -> int:
         """Sessions, with those that say their farewell."""
         return len(self._by_path)
+
+    @property
+    def paths(self) -> Collection[Path]:
+        """Of all of them."""
+        return self._by_path.keys()
+
+    def seen(self, path: Path) -> BfdSeen | None:
+        """What there is to say of a session, if there is one."""
+        session = self._by_path.get(path)
+        if session is None:
+            return None
+        counted = {str(what): number for what, number in session.counted.items()}
+        return BfdSeen(session.state.word, session.since, session.why, counted)
 
     def apply(self, wanted: Mapping[Path, BfdProfile], now: float) -> list[Effect]:
         """Have these sessions and no other. Nothing wanted is the planned stop: over once each has Ended."""
@@ -71,7 +84,8 @@ class Sessions:
     def receive(self, data: bytes, way: Path, ttl: int, now: float) -> list[Effect]:
         """A UDP payload that came to CONTROL_PORT or, `way` being multihop, to MULTIHOP_PORT.
 
-        `way`: its source address and the interface; `ttl`: what was left of its TTL or hop limit.
+        `way`: its source address, the interface, the address of ours that it came to, and the VRF; `ttl`: what was left
+        of its TTL or hop limit.
         """
         try:
             heard = packet.decode(data)
@@ -82,6 +96,7 @@ class Sessions:
             return self._refuse(Refusal.STRANGER)
         if not session.admits(ttl):
             return self._refuse(Refusal.FROM_AFAR)
+        session.way = way
         return self._looked(session, session.receive(heard, now))
 
     def receive_echo(self, data: bytes, now: float) -> list[Effect]:
@@ -97,8 +112,13 @@ class Sessions:
         return self._looked(session, found)
 
     def _nearest(self, way: Path) -> Session | None:
-        """The session of who does not know our discriminator yet, by source and interface (RFC 5881 section 3)."""
-        return self._by_path.get(way) or self._by_path.get(Path(way.address, 0, way.multihop))
+        """The session of who does not know our discriminator yet (RFC 5881 section 3), which leaves least open."""
+        for index in (way.index, 0):
+            for local in (way.local, b""):
+                found = self._by_path.get(Path(way.address, index, way.multihop, local, way.vrf))
+                if found is not None:
+                    return found
+        return None
 
     def _refuse(self, why: Refusal) -> list[Effect]:
         self.counters[why] += 1
@@ -135,4 +155,5 @@ class Sessions:
 
 def _leads_to(path: Path, way: Path) -> bool:
     """Whether a session's packet may come that way; its source may change (RFC 5880 section 6.3)."""
-    return path.multihop == way.multihop and path.index in (0, way.index)
+    alike = path.multihop == way.multihop and path.vrf == way.vrf
+    return alike and path.index in (0, way.index) and path.local in (b"", way.local)

@@ -88,7 +88,8 @@ STOREYS = (
         "outlook",
     }
     | {"membership.transport", "metrics", "segments", "standing", "tally"}
-    | {"packet", "privileges", "prospects", "report", "sd_notify", "sessions"},
+    | {"packet", "privileges", "prospects", "report", "sd_notify", "sessions"}
+    | {"bfd.mirror", "bfd.neighbours", "bfd.part", "bfd.transport"},
     {"announcer", "controller"},
     {"supervisor"},
     {"cli", "__main__"},
@@ -104,7 +105,9 @@ PURE = frozenset(
     " kube.meshkeys kube.objects kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule"
     " layer2.sieve".split()
 )
-IMPURE = frozenset({"config.load", "config.sources", "membership.transport"})
+IMPURE = frozenset(
+    "bfd.mirror bfd.neighbours bfd.part bfd.transport config.load config.sources membership.transport".split()
+)
 
 WORLD = frozenset(
     "asyncio concurrent logging mmap multiprocessing os pathlib random secrets select selectors shutil signal socket"
