@@ -33,6 +33,10 @@ EVERYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104
 
 # linux/in.h: not in Python's socket module
 IP_PKTINFO, IP_RECVTTL = 8, 12
+NOTES = {
+    socket.AF_INET: ((socket.IPPROTO_IP, IP_PKTINFO), (socket.IPPROTO_IP, IP_RECVTTL)),
+    socket.AF_INET6: ((socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO), (socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT)),
+}
 PKTINFO, PKTINFO6 = Form("@i4s4s"), Form("@16sI")
 """Interface, address of this host there, destination; destination, interface."""
 
@@ -111,7 +115,7 @@ class Wire:
         self.problems.clear()
         for ear in sorted(set(map(_ear, self._paths)) - self._ears.keys()):
             try:
-                self._ears[ear] = end = _listening(*ear)
+                self._ears[ear] = end = self._listening(ear)
             except OSError as fault:
                 self.problems[PORT_TAKEN] = _detail(ear, fault)
             else:
@@ -122,6 +126,25 @@ class Wire:
             except OSError as fault:
                 self.problems[NOT_SENDING] = f"{_text(path.address)}: {fault.strerror}"
         self._again_at = now + AGAIN if self.problems else None
+
+    def _listening(self, ear: Ear) -> socket.socket:
+        """A socket in a VRF and one outside of all share a port only if both agree.
+
+        They agree while one of them is bound and not for longer, or other programs would be let in. Raises OSError.
+        """
+        family, port, vrf = ear
+        ours = [end for (other, number, _), end in self._ears.items() if (other, number) == (family, port)]
+        end = _listener(family, vrf)
+        try:
+            _agree(True, *ours, *([end] if ours else []))
+            end.bind((EVERYWHERE[family], port))
+        except OSError:
+            end.close()
+            raise
+        finally:
+            _agree(False, *ours)
+        _agree(False, end)
+        return end
 
     def _deafen(self, ear: Ear) -> None:
         end = self._ears.pop(ear)
@@ -218,22 +241,22 @@ def _datagrams(family: socket.AddressFamily, device: str) -> socket.socket:
     return end
 
 
-def _listening(family: socket.AddressFamily, port: int, vrf: str) -> socket.socket:
+def _listener(family: socket.AddressFamily, vrf: str) -> socket.socket:
     """One that is told by the kernel of each packet where it came to, and with how many hops left. Raises OSError."""
     end = _datagrams(family, vrf)
     try:
-        if family == socket.AF_INET6:
-            end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-            end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
-        else:
-            end.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-            end.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+        for level, option in NOTES[family]:
+            end.setsockopt(level, option, 1)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE_BYTES)
-        end.bind((EVERYWHERE[family], port))
     except OSError:
         end.close()
         raise
     return end
+
+
+def _agree(shared: bool, *ends: socket.socket) -> None:
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, shared)
 
 
 def _speaker(path: Path) -> socket.socket:

@@ -1,6 +1,7 @@
 """BFD on real interfaces: two nodes find each other, and lose each other for the right reason."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -8,7 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd.bfd.effects import CONTROL_PORT, SOURCE_PORTS, Path
+from speakerd.bfd.frame import CS6
 from speakerd.bfd.packet import Packet, State, encode
+from speakerd.bfd.part import Bfd
+from speakerd.engine import Engine
 from speakerd.peering import BfdProfile
 from tests.lab.bfd import Ask, Speaker, speaking, way
 from tests.lab.net import Host, Lan, inside, tool
@@ -19,14 +23,21 @@ pytestmark = pytest.mark.lab
 FAST = BfdProfile("fast", receive_interval=50, transmit_interval=50)
 PATIENT = replace(FAST, detect_multiplier=20)
 """Bears a machine that has more to do."""
-ECHOING = replace(PATIENT, echo_mode=True)
 EXPIRED = "Control Detection Time Expired"
 SIGNALED = "Neighbor Signaled Session Down"
 HELLO = encode(Packet(State.DOWN, 0x99, 0, 3, 1_000_000, 50_000))
+NOTES = {
+    socket.AF_INET: ((socket.IPPROTO_IP, 12), (socket.IPPROTO_IP, socket.IP_RECVTOS)),
+    socket.AF_INET6: (
+        (socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT),
+        (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS),
+    ),
+}
+"""Have the kernel say hops left and traffic class (12: IP_RECVTTL)."""
 FAMILIES = [socket.AF_INET, socket.AF_INET6]
 
 
-def address(host: Host, family: int) -> str:
+def address(host: Host, family: socket.AddressFamily) -> str:
     return host.ipv4 if family == socket.AF_INET else host.ipv6
 
 
@@ -36,7 +47,7 @@ def pair(lan: Lan) -> Iterator[tuple[Speaker, Speaker]]:
         yield one, other
 
 
-def ways(lan: Lan, family: int, *, multihop: bool = False, local: bool = False) -> tuple[Path, Path]:
+def ways(lan: Lan, family: socket.AddressFamily, *, multihop: bool = False, local: bool = False) -> tuple[Path, Path]:
     """From either of the pair to the other."""
     one, other = (address(host, family) for host in lan.nodes[:2])
     return (
@@ -60,7 +71,7 @@ def meet(pair: tuple[Speaker, Speaker], paths: tuple[Path, Path], profile: BfdPr
 @pytest.mark.parametrize("multihop", [False, True], ids=["single hop", "multihop"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_nodes_find_each_other(
-    lan: Lan, pair: tuple[Speaker, Speaker], family: int, multihop: bool, local: bool
+    lan: Lan, pair: tuple[Speaker, Speaker], family: socket.AddressFamily, multihop: bool, local: bool
 ) -> None:
     paths = ways(lan, family, multihop=multihop, local=local)
     meet(pair, paths)
@@ -89,7 +100,9 @@ def link_local(host: Host) -> str:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_cut_is_noticed_by_silence_and_told_once(lan: Lan, pair: tuple[Speaker, Speaker], family: int) -> None:
+def test_a_cut_is_noticed_by_silence_and_told_once(
+    lan: Lan, pair: tuple[Speaker, Speaker], family: socket.AddressFamily
+) -> None:
     paths = ways(lan, family)
     meet(pair, paths, replace(FAST, detect_multiplier=10))
     lan.link(lan.nodes[1], "down")
@@ -128,7 +141,7 @@ def test_a_node_that_dies_and_comes_again_has_failed_once(lan: Lan) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_packet_that_met_a_router_is_refused_on_a_single_hop(lan: Lan, family: int) -> None:
+def test_a_packet_that_met_a_router_is_refused_on_a_single_hop(lan: Lan, family: socket.AddressFamily) -> None:
     """Of two from one sender, which differ in their TTL alone, only that with 255 is heard."""
     (node, *_), sender = lan.nodes, lan.client
     path = way(address(sender, family))
@@ -174,18 +187,22 @@ def test_a_port_that_is_taken_is_told_and_had_once_it_is_free(lan: Lan, pair: tu
     assert pair[0].told.problems == {}
 
 
-def test_an_address_that_this_host_has_not_yet_is_told_and_taken_once_it_has(
+def test_an_address_or_a_device_that_is_not_there_yet_is_told_and_taken_once_it_is(
     lan: Lan, pair: tuple[Speaker, Speaker]
 ) -> None:
     (node, other, *_), late = lan.nodes, "10.99.0.98"
-    path = way(other.ipv4, local=late)
+    paths = way(other.ipv4, local=late), replace(way(other.ipv4), vrf="late")
     pair[1].want((way(late), PATIENT))
-    pair[0].want((path, PATIENT))
-    assert list(pair[0].told.problems) == ["bfd-not-sending"]
+    pair[0].want(*[(path, PATIENT) for path in paths])
+    assert pair[0].told.problems.keys() == {"bfd-port-taken", "bfd-not-sending"}
     tool("ip", "-n", node.namespace, "addr", "add", f"{late}/16", "dev", "eth0")
+    tool("ip", "-n", node.namespace, "link", "add", "late", "type", "veth", "peer", "name", "later")
     try:
-        becomes(pair[0], path, "Up")
+        becomes(pair[0], paths[0], "Up")
+        assert pair[0].told.problems == {}
+        assert taken(node, socket.AF_INET)
     finally:
+        tool("ip", "-n", node.namespace, "link", "del", "late")
         tool("ip", "-n", node.namespace, "addr", "del", f"{late}/16", "dev", "eth0")
 
 
@@ -198,9 +215,63 @@ def test_ports_are_open_only_while_a_session_wants_them(lan: Lan) -> None:
         eventually(lambda: not taken(node, socket.AF_INET), "it is free again")
 
 
-def taken(host: Host, family: int) -> bool:
-    """Whether somebody has the port of Control packets."""
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packets_leave_from_one_source_port_with_all_their_hops_and_before_other_traffic(
+    lan: Lan, family: socket.AddressFamily
+) -> None:
+    (node, *_), neighbour = lan.nodes, lan.client
+    with inside(neighbour.namespace), socket.socket(family, socket.SOCK_DGRAM) as end:
+        for level, option in NOTES[family]:
+            end.setsockopt(level, option, 1)
+        end.settimeout(10.0)
+        end.bind(("", CONTROL_PORT))
+        with speaking(node) as speaker:
+            speaker.want((way(address(neighbour, family)), FAST))
+            heard = [end.recvmsg(100, 100) for _ in range(2)]
+    assert len({source for *_, source in heard}) == 1
+    assert heard[0][3][1] in SOURCE_PORTS
+    for _, notes, _, _ in heard:
+        assert sorted(int.from_bytes(data[:1]) for _, _, data in notes) == [CS6, 255]
+
+
+def test_in_a_vrf_packets_come_and_go_by_its_device(lan: Lan, pair: tuple[Speaker, Speaker]) -> None:
+    """Any device binds as a VRF's does, where the kernel has none."""
+    one, other = ways(lan, socket.AF_INET)
+    meet(pair, (replace(one, vrf="eth0"), replace(other, vrf="eth0")))
+    pair[0].want((replace(one, vrf="lo"), PATIENT))
+    becomes(pair[0], replace(one, vrf="eth0"), "")
+    assert pair[0].counted(replace(one, vrf="lo"))["control-heard"] == 0
+
+
+def test_who_is_told_of_a_change_may_have_the_session_end_at_once(lan: Lan) -> None:
+    (node, *_), neighbour = lan.nodes, lan.client
+    path = way(neighbour.ipv4)
+    with Engine() as engine, inside(node.namespace):
+        part = Bfd(
+            engine.register,
+            engine.unregister,
+            lambda: 0.5,
+            lambda: 1,
+            lambda _path, _up, _why, now: part.apply({}, now),
+        )
+        engine.add(part)
+        part.apply({path: FAST}, time.monotonic())
+        with inside(neighbour.namespace), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+            for state in (State.DOWN, State.INIT, State.INIT):
+                end.sendto(encode(Packet(state, 0x99, 1, 3, 50_000, 50_000)), (node.ipv4, CONTROL_PORT))
+
+        def ended() -> bool:
+            engine.turn()
+            return not part.paths
+
+        eventually(ended, "it has come up, and ended")
+
+
+def taken(host: Host, family: socket.AddressFamily) -> bool:
+    """Whether somebody has the port of Control packets, and shares it with nobody."""
     with inside(host.namespace), socket.socket(family, socket.SOCK_DGRAM) as end:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         with suppress(OSError):

@@ -168,6 +168,22 @@ def test_frrs_kernel_sends_our_echo_packets_back_over_both_families(lan: Lan, fr
     assert speaker.told.lost.get("echo-not-sent", 0) == 0
 
 
+@pytest.mark.usefixtures("frr")
+def test_a_neighbour_that_forwards_no_longer_is_found_by_echo_packets_alone(lan: Lan, speaker: Speaker) -> None:
+    """Its control packets come as they did."""
+    router, path = lan.nodes[1], paths(lan, 1)[0]
+    forwarding = partial(tool, "ip", "netns", "exec", router.namespace, "sysctl", "-qw")
+    speaker.want((path, ECHOING))
+    eventually(echoes(speaker, path), "echo packets come back", PATIENCE)
+    forwarding("net.ipv4.ip_forward=0")
+    try:
+        failed = (path, False, "Echo Function Failed")
+        eventually(lambda: failed in speaker.told.changed, "it has failed", PATIENCE)
+        eventually(all_up(speaker, [path]), "and comes up again, since what never came back proves nothing", PATIENCE)
+    finally:
+        forwarding("net.ipv4.ip_forward=1")
+
+
 def test_what_frr_stops_on_purpose_has_not_failed_and_what_dies_has(lan: Lan, frr: Frr, speaker: Speaker) -> None:
     far = paths(lan, 1)[-1]
     node, router = lan.nodes[:2]

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from speakerd.bfd.effects import Changed, Path, Send
-from speakerd.bfd.packet import Packet, Refusal, State, decode, encode
+from speakerd.bfd.packet import Diagnostic, Packet, Refusal, State, decode, encode
 from speakerd.bfd.sessions import Sessions
+from speakerd.peering import BfdSeen
 from tests.unit.bfd.line import FAST
 
 NEAR, OTHER, FAR = Path(b"\x0a\0\0\2", 7), Path(b"\x0a\0\0\3", 7), Path(b"\x0a\0\0\2", multihop=True)
 ANYWHERE = Path(b"\x0a\0\0\4")
+NONE = dict.fromkeys(("control-sent", "control-heard", "echo-sent", "echo-heard", "ups", "downs"), 0)
 HELLO = Packet(State.DOWN, 0x99, 0, 3, 1_000_000, 50_000)
 
 
@@ -42,6 +44,67 @@ def test_all_others_are_of_the_session_whose_discriminator_they_name() -> None:
     core = sessions()
     assert answered(core, replace(HELLO, yours=2), NEAR) == [OTHER]
     assert answered(core, replace(HELLO, yours=3), FAR) == [FAR]
+
+
+def test_sessions_with_one_neighbour_are_told_apart_by_our_address_and_by_the_vrf() -> None:
+    ours, second = b"\x0a\0\0\1", b"\x0a\0\0\x0b"
+    came = replace(NEAR, local=ours)
+    paths = came, replace(came, local=second), replace(came, vrf="red"), NEAR
+    numbers = count()
+    core = Sessions(lambda: 0.5, lambda: next(numbers))
+    core.apply(dict.fromkeys(paths, FAST), 0.0)
+    for path in paths[:3]:
+        assert answered(core, HELLO, path) == [path]
+    assert answered(core, HELLO, replace(came, local=b"\x0a\0\0\x63")) == [NEAR]
+    assert answered(core, HELLO, replace(came, vrf="blue")) == []
+    assert answered(core, replace(HELLO, yours=1), paths[1]) == []
+    assert answered(core, replace(HELLO, yours=1), paths[2]) == []
+
+
+@pytest.mark.parametrize("index", [0, 7])
+@pytest.mark.parametrize("local", [b"", b"\x0a\0\0\1"])
+def test_what_a_path_leaves_open_matches_any_packet_and_is_known_once_one_came(index: int, local: bytes) -> None:
+    path, came = Path(NEAR.address, index, local=local), replace(NEAR, local=b"\x0a\0\0\1")
+    core = Sessions(lambda: 0.5, lambda: 1)
+    core.apply({path: FAST}, 0.0)
+    found = core.receive(encode(HELLO), came, 255, 0.1)
+    assert [each.way for each in found if isinstance(each, Send)] == [came]
+
+
+def test_what_is_seen_of_a_session_is_in_the_words_of_the_rfc() -> None:
+    core = sessions()
+    assert core.seen(Path(b"\x0a\0\0\x09")) is None
+    told = replace(HELLO, mine=9)
+    core.receive(encode(told), NEAR, 255, 0.1)
+    core.receive(encode(replace(told, state=State.UP, yours=1)), NEAR, 255, 0.2)
+    seen = core.seen(NEAR)
+    assert seen == BfdSeen("Up", 0.2, "", {**NONE, "control-sent": 3, "control-heard": 2, "ups": 1})
+    core.receive(encode(replace(told, yours=1, diagnostic=2)), NEAR, 255, 0.3)
+    seen = core.seen(NEAR)
+    assert seen
+    assert (seen.state, seen.since, seen.why) == ("Down", 0.3, "Neighbor Signaled Session Down: Echo Function Failed")
+    assert (seen.counted["ups"], seen.counted["downs"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("diagnostic", "remote", "said", "why"),
+    [
+        (Diagnostic.NO_DIAGNOSTIC, State.INIT, 1, ""),
+        (Diagnostic.CONTROL_DETECTION_TIME_EXPIRED, State.DOWN, 5, "Control Detection Time Expired"),
+        (Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN, State.DOWN, 0, "Neighbor Signaled Session Down"),
+        (Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN, State.DOWN, 9, "Neighbor Signaled Session Down: Diagnostic 9"),
+        (
+            Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN,
+            State.ADMIN_DOWN,
+            0,
+            "Neighbor Signaled Session Down: Administratively Down",
+        ),
+    ],
+)
+def test_why_a_session_changed_names_the_neighbours_reason_where_it_is_the_reason(
+    diagnostic: Diagnostic, remote: State, said: int, why: str
+) -> None:
+    assert Changed(NEAR, State.DOWN, diagnostic, remote, 0.0, said).why == why
 
 
 @pytest.mark.parametrize(
