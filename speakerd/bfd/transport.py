@@ -27,6 +27,8 @@ QUEUE_BYTES = 1 << 18
 """What the kernel keeps while this process does not run, as far as net.core.rmem_max allows: some 300 packets."""
 AGAIN = 3.0
 """Seconds until what could not be opened is tried again."""
+MOST_TOLD = 5
+"""Details of one problem: who reads the first ones knows what to do."""
 TRIES = 64
 """Source ports that are tried at a time, since others may have some of them."""
 EVERYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104
@@ -112,19 +114,22 @@ class Wire:
     # -- sockets
 
     def _open(self, now: float) -> None:
-        self.problems.clear()
+        """Whatever is not open yet, as far as it can be had."""
+        unheard, unsaid = [], []
         for ear in sorted(set(map(_ear, self._paths)) - self._ears.keys()):
             try:
                 self._ears[ear] = end = self._listening(ear)
             except OSError as fault:
-                self.problems[PORT_TAKEN] = _detail(ear, fault)
+                unheard.append(_detail(ear, fault))
             else:
                 self._register(end.fileno(), partial(self._drain, end, ear))
         for path in self._paths - self._mouths.keys():
             try:
                 self._mouths[path] = self._speaking(path)
             except OSError as fault:
-                self.problems[NOT_SENDING] = f"{_text(path.address)}: {fault.strerror}"
+                unsaid.append(f"to {_text(path.address)}: {fault.strerror}")
+        found = {PORT_TAKEN: unheard, NOT_SENDING: sorted(unsaid)}
+        self.problems = {word: "; ".join(details[:MOST_TOLD]) for word, details in found.items() if details}
         self._again_at = now + AGAIN if self.problems else None
 
     def _listening(self, ear: Ear) -> socket.socket:

@@ -176,31 +176,24 @@ def test_two_sessions_to_one_neighbour_from_two_addresses_are_two(lan: Lan, pair
         tool("ip", "-n", node.namespace, "addr", "del", f"{second}/16", "dev", "eth0")
 
 
-def test_a_port_that_is_taken_is_told_and_had_once_it_is_free(lan: Lan, pair: tuple[Speaker, Speaker]) -> None:
-    paths = ways(lan, socket.AF_INET)
-    with inside(lan.nodes[0].namespace), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("", CONTROL_PORT))
-        for speaker, path in zip(pair, paths, strict=True):
-            speaker.want((path, PATIENT))
-        assert pair[0].told.problems == {"bfd-port-taken": f"port {CONTROL_PORT}/udp of IPv4 taken"}
-    becomes(pair[0], paths[0], "Up")
-    assert pair[0].told.problems == {}
-
-
-def test_an_address_or_a_device_that_is_not_there_yet_is_told_and_taken_once_it_is(
+def test_a_port_an_address_or_a_device_that_cannot_be_had_yet_is_told_and_taken_once_it_can(
     lan: Lan, pair: tuple[Speaker, Speaker]
 ) -> None:
     (node, other, *_), late = lan.nodes, "10.99.0.98"
-    paths = way(other.ipv4, local=late), replace(way(other.ipv4), vrf="late")
+    near, elsewhere = way(other.ipv4, local=late), replace(way(other.ipv6), vrf="late")
     pair[1].want((way(late), PATIENT))
-    pair[0].want(*[(path, PATIENT) for path in paths])
-    assert pair[0].told.problems.keys() == {"bfd-port-taken", "bfd-not-sending"}
+    with inside(node.namespace), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        end.bind(("", CONTROL_PORT))
+        pair[0].want((near, PATIENT), (elsewhere, PATIENT))
+        assert pair[0].told.problems == {
+            "bfd-port-taken": "port 3784/udp of IPv4 taken; port 3784/udp of IPv6 in VRF late: No such device",
+            "bfd-not-sending": f"to {other.ipv4}: Cannot assign requested address; to {other.ipv6}: No such device",
+        }
     tool("ip", "-n", node.namespace, "addr", "add", f"{late}/16", "dev", "eth0")
     tool("ip", "-n", node.namespace, "link", "add", "late", "type", "veth", "peer", "name", "later")
     try:
-        becomes(pair[0], paths[0], "Up")
+        becomes(pair[0], near, "Up")
         assert pair[0].told.problems == {}
-        assert taken(node, socket.AF_INET)
     finally:
         tool("ip", "-n", node.namespace, "link", "del", "late")
         tool("ip", "-n", node.namespace, "addr", "del", f"{late}/16", "dev", "eth0")
@@ -235,12 +228,15 @@ def test_packets_leave_from_one_source_port_with_all_their_hops_and_before_other
 
 
 def test_in_a_vrf_packets_come_and_go_by_its_device(lan: Lan, pair: tuple[Speaker, Speaker]) -> None:
-    """Any device binds as a VRF's does, where the kernel has none."""
-    one, other = ways(lan, socket.AF_INET)
-    meet(pair, (replace(one, vrf="eth0"), replace(other, vrf="eth0")))
-    pair[0].want((replace(one, vrf="lo"), PATIENT))
-    becomes(pair[0], replace(one, vrf="eth0"), "")
-    assert pair[0].counted(replace(one, vrf="lo"))["control-heard"] == 0
+    """Any device binds as a VRF's does, where the kernel has none; sockets of several share a port, with nobody else."""
+    one, other = (replace(path, vrf="eth0") for path in ways(lan, socket.AF_INET))
+    outside, elsewhere = way(lan.client.ipv4), replace(one, vrf="lo")
+    pair[0].want((outside, PATIENT), (one, PATIENT), (elsewhere, PATIENT))
+    pair[1].want((other, PATIENT))
+    becomes(pair[0], one, "Up")
+    assert pair[0].told.problems == {}
+    assert pair[0].counted(elsewhere)["control-heard"] == 0
+    assert taken(lan.nodes[0], socket.AF_INET)
 
 
 def test_who_is_told_of_a_change_may_have_the_session_end_at_once(lan: Lan) -> None:

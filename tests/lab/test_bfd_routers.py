@@ -184,6 +184,24 @@ def test_a_neighbour_that_forwards_no_longer_is_found_by_echo_packets_alone(lan:
         forwarding("net.ipv4.ip_forward=1")
 
 
+@pytest.mark.usefixtures("frr")
+def test_a_neighbour_that_has_another_mac_gets_its_echo_packets_there_once_it_is_up_again(
+    lan: Lan, speaker: Speaker
+) -> None:
+    (node, router, *_), path = lan.nodes, paths(lan, 1)[0]
+    speaker.want((path, ECHOING))
+    eventually(echoes(speaker, path), "echo packets come back", PATIENCE)
+    tool("ip", "-n", router.namespace, "link", "set", "eth0", "address", "02:00:00:00:00:99")
+    try:
+        tool("ip", "-n", node.namespace, "neigh", "flush", "dev", "eth0")
+        eventually(lambda: (path, False, "Echo Function Failed") in speaker.told.changed, "it has failed", PATIENCE)
+        before = speaker.counted(path)["echo-heard"]
+        eventually(lambda: speaker.counted(path)["echo-heard"] > before + 10, "they come back again", PATIENCE)
+    finally:
+        tool("ip", "-n", router.namespace, "link", "set", "eth0", "address", lan.mac(router))
+        tool("ip", "-n", node.namespace, "neigh", "flush", "dev", "eth0")
+
+
 def test_what_frr_stops_on_purpose_has_not_failed_and_what_dies_has(lan: Lan, frr: Frr, speaker: Speaker) -> None:
     far = paths(lan, 1)[-1]
     node, router = lan.nodes[:2]

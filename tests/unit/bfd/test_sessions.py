@@ -59,6 +59,7 @@ def test_sessions_with_one_neighbour_are_told_apart_by_our_address_and_by_the_vr
     assert answered(core, HELLO, replace(came, vrf="blue")) == []
     assert answered(core, replace(HELLO, yours=1), paths[1]) == []
     assert answered(core, replace(HELLO, yours=1), paths[2]) == []
+    assert core.counters == {Refusal.STRANGER: 3}
 
 
 @pytest.mark.parametrize("index", [0, 7])
