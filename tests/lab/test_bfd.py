@@ -228,7 +228,7 @@ def test_packets_leave_from_one_source_port_with_all_their_hops_and_before_other
 
 
 def test_in_a_vrf_packets_come_and_go_by_its_device(lan: Lan, pair: tuple[Speaker, Speaker]) -> None:
-    """Any device binds as a VRF's does, where the kernel has none; sockets of several share a port, with nobody else."""
+    """Any device binds as a VRF's does, where there is none. Sockets of several share a port, with nobody else."""
     one, other = (replace(path, vrf="eth0") for path in ways(lan, socket.AF_INET))
     outside, elsewhere = way(lan.client.ipv4), replace(one, vrf="lo")
     pair[0].want((outside, PATIENT), (one, PATIENT), (elsewhere, PATIENT))
