@@ -6,10 +6,10 @@ told by the ranking, as of nodes that all start at once.
 
 from collections.abc import Collection, Iterable, Mapping
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from speakerd.advertise import NOWHERE
+from speakerd.advertise import NOWHERE, Reach
 from speakerd.decide import Memo, decide
 from speakerd.decision import EventWrite, Plan, Snapshot
 from speakerd.exchange import Vip
@@ -27,7 +27,7 @@ from speakerd.model import (
     unpacked,
 )
 from speakerd.ownership.ranking import first
-from speakerd.routes import Routes
+from speakerd.routes import Path, Routes
 from speakerd.terms import holder
 
 ROUNDS = 1000
@@ -58,7 +58,10 @@ class Announced(Struct, frozen=True, tag_field="protocol", tag="layer2"):
 
 
 class Routed(Struct, frozen=True, tag_field="protocol", tag="bgp", rename="camel"):
-    """What a node tells peers of a prefix; without a prefix, the reason why no node does."""
+    """What a node tells peers of a prefix; without a prefix, the reason why no node does.
+
+    `med`, `as_path_prepend`: left out where none is asked for.
+    """
 
     prefix: str
     node: str
@@ -66,6 +69,8 @@ class Routed(Struct, frozen=True, tag_field="protocol", tag="bgp", rename="camel
     local_pref: int
     communities: list[str]
     reason: str = ""
+    med: int | UnsetType = UNSET
+    as_path_prepend: int | UnsetType = UNSET
 
 
 NOT_ROUTED = Routed("", "", [], 0, [], Reason.NO_ADVERTISEMENT)
@@ -247,21 +252,21 @@ class Owners:
         self._plan, self._down, self._lines, self._snapshot = plan, down, lines, snapshot
         living = {name: each for name, each in snapshot.nodes.items() if name not in down}
         self._routes = Routes(snapshot.config, living)
+        self._reach = Reach(snapshot.config, snapshot.nodes, snapshot.members, snapshot.me)
 
     def of(self, key: str, ip: IP) -> list[Announced | Routed]:
         """How an address is announced for a Service: by both protocols, or by the one that is to."""
-        layer2, bgp = self._layer2(key, ip), self._bgp(key, ip)
-        by_bgp = bool(self._snapshot.config.routing.routes) and bgp != [NOT_ROUTED]
-        if by_bgp and layer2.reason == Reason.NO_ADVERTISEMENT:
+        bgp = self._bgp(key, ip) if self._snapshot.config.routing.routes else [NOT_ROUTED]
+        if self._reach.announcement(self._snapshot.services[key], ip) is Reason.BY_BGP:
             return [*bgp]
-        return [layer2, *(bgp if by_bgp else ())]
+        return [self._layer2(key, ip), *(bgp if bgp != [NOT_ROUTED] else ())]
 
     def _bgp(self, key: str, ip: IP) -> list[Routed]:
         service = self._snapshot.services[key]
         found = self._routes.announced(service, ip, self._snapshot.endpoints.get(key, NOWHERE))
         if isinstance(found, Reason):
             return [Routed("", "", [], 0, [], found)]
-        return [Routed(each.prefix, each.node, [*each.peers], each.local_pref, [*each.communities]) for each in found]
+        return [_routed(each) for each in found]
 
     def _layer2(self, key: str, ip: IP) -> Announced:
         row = self._plan.wanted.vips.get(packed(ip))
@@ -284,6 +289,12 @@ class Owners:
         living = [each for each in self._plan.wanted.candidate_sets[row.candidates] if each.node not in down]
         names = {each.node for each in living}
         return next(filter(names.__contains__, self._lines.get(row.ip, ())), "") or first(row.rank_by, living)
+
+
+def _routed(path: Path) -> Routed:
+    told = Routed(path.prefix, path.node, [*path.peers], path.local_pref, [*path.communities])
+    med = UNSET if path.med is None else path.med
+    return replace(told, med=med, as_path_prepend=path.prepend or UNSET)
 
 
 # -- pools

@@ -58,7 +58,7 @@ class Route(Struct, frozen=True):
     """A BGPAdvertisement, its selectors resolved; `pools`, `nodes` None: every one. No `peers`: to all.
 
     `by_service`: it has serviceSelectors, and holds for the Services alone whose `advertised_by` names it.
-    `communities`: as text, a:b or large:a:b:c, sorted.
+    `communities`: as text, a:b or large:a:b:c, sorted. `med`, `prepend`: as in Wording.
     """
 
     name: str
@@ -71,6 +71,8 @@ class Route(Struct, frozen=True):
     communities: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     origin: str = ""
+    med: int | None = None
+    prepend: int = 0
 
     @property
     def key(self) -> str:
@@ -84,6 +86,10 @@ class Route(Struct, frozen=True):
     def covers(self, pool: str) -> bool:
         """Whether it announces the addresses of a pool."""
         return self.pools is None or pool in self.pools
+
+    def holds(self, pool: str, advertised_by: tuple[str, ...]) -> bool:
+        """Whether it announces a Service's addresses of a pool; `advertised_by`: as in model.Service."""
+        return self.covers(pool) and (not self.by_service or self.key in advertised_by)
 
     def selects(self, node: str) -> bool:
         """Whether a node is to announce it."""
@@ -129,6 +135,10 @@ class Wording(Struct, frozen=True, array_like=True):
     prepend: int = 0
 
 
+Said = tuple[tuple[Wording, tuple[str, ...]], ...]
+"""What is said of a prefix, each with the names of the peers that are told it, sorted."""
+
+
 class Prefix(Struct, frozen=True, array_like=True):
     """A prefix that this node announces. `version` 4 or 6; `nlri`: its length and octets, as UPDATE has them.
 
@@ -137,7 +147,7 @@ class Prefix(Struct, frozen=True, array_like=True):
 
     version: int
     nlri: bytes
-    said: tuple[tuple[Wording, tuple[str, ...]], ...]
+    said: Said
 
     @property
     def key(self) -> bytes:

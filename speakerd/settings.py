@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from speakerd.config.resources import (
+    MOST_MED,
+    MOST_PREPENDED,
     BFDProfileSpec,
     BGPAdvertisementSpec,
     BGPPeerSpec,
@@ -13,6 +15,7 @@ from speakerd.config.resources import (
     L2AdvertisementSpec,
 )
 from speakerd.exchange import Layer2Settings, MembershipSettings
+from speakerd.peering import BgpSettings
 
 DEFAULT_FILE = "/etc/speakerd.yaml"
 
@@ -178,10 +181,12 @@ class FileBGPPeer(BGPPeerSpec, frozen=True, rename="camel", kw_only=True):
 
 
 class FileBGPAdvertisement(BGPAdvertisementSpec, frozen=True, rename="camel", kw_only=True):
-    """An entry of bgpAdvertisements: name, and the spec of a BGPAdvertisement."""
+    """An entry of bgpAdvertisements: name, the spec of a BGPAdvertisement, and what that has no field for."""
 
     name: str
     origin: Origin = ""
+    as_path_prepend: Annotated[int, Meta(ge=0, le=MOST_PREPENDED)] = 0
+    med: Annotated[int, Meta(ge=0, le=MOST_MED)] | None = None
 
 
 class FileBFDProfile(BFDProfileSpec, frozen=True, rename="camel", kw_only=True):
@@ -225,7 +230,8 @@ class Settings(Struct, frozen=True, rename="camel"):
     ] = ()
     bgp_peers: Annotated[tuple[FileBGPPeer, ...], Meta(description="BGPPeer specs with a name")] = ()
     bgp_advertisements: Annotated[
-        tuple[FileBGPAdvertisement, ...], Meta(description="BGPAdvertisement specs with a name")
+        tuple[FileBGPAdvertisement, ...],
+        Meta(description="BGPAdvertisement specs with a name, asPathPrepend and med"),
     ] = ()
     bfd_profiles: Annotated[tuple[FileBFDProfile, ...], Meta(description="BFDProfile specs with a name")] = ()
     communities: Annotated[tuple[FileCommunity, ...], Meta(description="Community specs with a name")] = ()
@@ -241,6 +247,12 @@ def layer2(settings: Settings) -> Layer2Settings:
         rate=share.rate,
         probe=share.probe,
     )
+
+
+def bgp(settings: Settings) -> BgpSettings:
+    """The announcer's share; no `router_id` where none is set."""
+    share = settings.bgp
+    return BgpSettings(share.listen, share.port, share.router_id, share.drain, share.maximum_prefixes)
 
 
 PRESETS = {"fast": (0.075, 2, 3), "normal": (0.25, 3, 4), "wide": (1.0, 4, 6)}

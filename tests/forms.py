@@ -35,6 +35,12 @@ def without(obj: Object, *fields: str) -> Object:
     return {**obj, "spec": {key: value for key, value in obj["spec"].items() if key not in fields}}
 
 
+def noted(obj: Object, **annotations: str) -> Object:
+    """The object with annotations of ours: med="5" is speakerd.io/med."""
+    ours = {f"speakerd.io/{key.replace('_', '-')}": text for key, text in annotations.items()}
+    return {**obj, "metadata": {**obj["metadata"], "annotations": ours}}
+
+
 POOL = made("IPAddressPool", "pool", {"addresses": ["10.0.0.0/24"]})
 POOL6 = made("IPAddressPool", "six", {"addresses": ["fd00::/120"]})
 
@@ -103,6 +109,8 @@ VALID: dict[str, Object] = {
     "bgp: single addresses of some Services": made(
         "BGPAdvertisement", "bgp", {"serviceSelectors": [ZONE], "aggregationLength": 32}
     ),
+    "bgp: a MED and a longer path": noted(made("BGPAdvertisement", "bgp", {}), med="4294967295", as_path_prepend="10"),
+    "bgp: a MED of 0, and no longer path": noted(made("BGPAdvertisement", "bgp", {}), med="0", as_path_prepend="0"),
     "peer": peer(),
     "peer: AS numbers of four octets": peer(myASN=4294967295, peerASN=4200000000, localASN=4200000001),
     "peer: an AS number to be learnt": without(peer(dynamicASN="external"), "peerASN"),
@@ -274,6 +282,21 @@ INVALID: dict[str, Wrong] = {
     "bgp: a community too large": Wrong(CHECK, "malformed-community", route(communities=["65536:1"])),
     "bgp: a peer twice": Wrong(SCHEMA, "repeated", route(peers=["a", "a"])),
     "bgp: a pool twice": Wrong(SCHEMA, "repeated", route(ipAddressPools=["a", "a"])),
+    "bgp: a MED that is no number": Wrong(CHECK, "out-of-range", noted(route(), med="low")),
+    "bgp: a MED below 0": Wrong(CHECK, "out-of-range", noted(route(), med="-1")),
+    "bgp: a MED too large": Wrong(CHECK, "out-of-range", noted(route(), med="4294967296")),
+    "bgp: a MED of very many digits": Wrong(CHECK, "out-of-range", noted(route(), med="9" * 5000)),
+    "bgp: a path too long": Wrong(CHECK, "out-of-range", noted(route(), as_path_prepend="11")),
+    "bgp: two MEDs for one prefix": Wrong(
+        CHECK,
+        "conflicting-advertisements",
+        noted(route(), med="1"),
+        (
+            POOL,
+            noted(made("BGPAdvertisement", "other", {}), med="2"),
+            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}},
+        ),
+    ),
     "bgp: two preferences for one prefix": Wrong(
         CHECK,
         "conflicting-advertisements",

@@ -18,6 +18,7 @@ CLASS = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.
 """A label's name, as Kubernetes wants it of Service.spec.loadBalancerClass."""
 PATTERN_LENGTH = 256
 """Characters of a regular expression: room for any sane one."""
+NOBODY = "0.0.0.0"  # noqa: S104  no address to listen on
 
 Fault = tuple[str, str, str, str]
 """Dotted path, reason, what, remedy."""
@@ -90,7 +91,14 @@ def _addresses(settings: Settings) -> Iterator[Fault]:
     for path, text in wanted.items():
         if text and not _is(ip_address, text):
             yield path, "malformed-address", f"{text!r} is not an IP address", "write 192.0.2.1 or 2001:db8::1"
-    if settings.bgp.router_id and not _is(IPv4Address, settings.bgp.router_id):
+    if settings.bgp.router_id == NOBODY:
+        yield (
+            "bgp.routerID",
+            "out-of-range",
+            f"{NOBODY} is nobody's router ID (RFC 6286)",
+            "leave it out, or write another",
+        )
+    elif settings.bgp.router_id and not _is(IPv4Address, settings.bgp.router_id):
         what = f"{settings.bgp.router_id!r} is not an IPv4 address"
         yield "bgp.routerID", "malformed-address", what, "a router ID has the form 192.0.2.1, also for IPv6"
 

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from speakerd.config.addresses import items
 from speakerd.config.resources import (
+    MED,
+    PREPEND,
     BFDProfile,
     BFDProfileSpec,
     BGPAdvertisement,
@@ -22,7 +24,7 @@ from speakerd.config.resources import (
     Metadata,
     Resources,
 )
-from speakerd.settings import FilePool, Settings
+from speakerd.settings import FileBGPAdvertisement, FilePool, Settings
 
 SHORTHAND = "default"
 """Name of the pool and of the advertisement that `iprange` stands for."""
@@ -39,7 +41,7 @@ def resources(settings: Settings) -> Resources:
         ),
         peers=tuple(BGPPeer(_named(each.name), _spec(each, BGPPeerSpec)) for each in settings.bgp_peers),
         routes=tuple(
-            BGPAdvertisement(_named(each.name), _spec(each, BGPAdvertisementSpec))
+            BGPAdvertisement(Metadata(each.name, annotations=_annotations(each)), _spec(each, BGPAdvertisementSpec))
             for each in settings.bgp_advertisements
         ),
         bfd_profiles=tuple(BFDProfile(_named(e.name), _spec(e, BFDProfileSpec)) for e in settings.bfd_profiles),
@@ -64,6 +66,12 @@ def _pool(entry: FilePool) -> IPAddressPool:
 
 def _named(name: str) -> Metadata:
     return Metadata(name=name)
+
+
+def _annotations(entry: FileBGPAdvertisement) -> dict[str, str]:
+    """What the spec has no field for, as an object of the cluster says it."""
+    prepend = {PREPEND: str(entry.as_path_prepend)} if entry.as_path_prepend else {}
+    return prepend if entry.med is None else {**prepend, MED: str(entry.med)}
 
 
 def _spec(entry: Spec, kind: type[Spec]) -> Spec:

@@ -15,6 +15,8 @@ from speakerd.config import addresses, selectors
 from speakerd.config.addresses import Malformed, Taken, shown
 from speakerd.config.origin import Labels, Origin, faults, matching, named, repeated, selector_problems
 from speakerd.config.resources import (
+    MED,
+    PREPEND,
     IPAddressPool,
     IPAddressPoolSpec,
     L2Advertisement,
@@ -120,7 +122,10 @@ def _routing_lines(*sides: Resources) -> Iterator[str]:
         for peer in side.peers:
             shown = replace(peer.spec, password="*" if peer.spec.password else "")
             yield f"BGPPeer {peer.metadata.name} {_written(shown)}"
-        for kind in (side.routes, side.bfd_profiles, side.communities):
+        for route in side.routes:
+            noted = sorted((key, text) for key, text in route.metadata.annotations.items() if key in (PREPEND, MED))
+            yield f"BGPAdvertisement {route.metadata.name} {_written(route.spec)}{_written(noted)}"
+        for kind in (side.bfd_profiles, side.communities):
             for each in kind:
                 yield f"{type(each).__name__} {each.metadata.name} {_written(each.spec)}"
 

@@ -95,6 +95,12 @@ class BGPAdvertisementSpec(Struct, frozen=True, rename="camel"):
     peers: tuple[str, ...] = ()
 
 
+PREPEND, MED = "speakerd.io/as-path-prepend", "speakerd.io/med"
+"""Annotations of a BGPAdvertisement, for what MetalLB's spec has no field for: whole numbers."""
+MOST_PREPENDED, MOST_MED = 10, (1 << 32) - 1
+"""What they may be at most. Routers refuse very long paths, and a few steps decide; MED has four octets."""
+
+
 class BGPAdvertisement(Struct, frozen=True):
     """metallb.io/v1beta1 BGPAdvertisement."""
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import TypeVar
 
-from speakerd.config import communities, peers
+from speakerd.config import communities, peers, wishes
 from speakerd.config.origin import Origin, matching, named, selector_problems
-from speakerd.config.resources import BGPAdvertisement, BGPAdvertisementSpec
+from speakerd.config.resources import MED, PREPEND, BGPAdvertisement, BGPAdvertisementSpec
 from speakerd.config.sides import Given, Ground
 from speakerd.model import Pool, Problem, Range
 from speakerd.peering import BfdProfile, Peer, Route, Routing
@@ -49,7 +49,9 @@ def _route(
     spec = each.spec
     every = not spec.ip_address_pools and not spec.ip_address_pool_selectors
     chosen = frozenset(spec.ip_address_pools) | matching(spec.ip_address_pool_selectors, ground.pool_labels)
-    faults = [*_spec_problems(origin, spec), *communities.problems_of(origin, spec.communities, aliases)]
+    faults: list[Problem] = []
+    asked = wishes.wishes(origin, each, faults)
+    faults += [*_spec_problems(origin, spec), *communities.problems_of(origin, spec.communities, aliases)]
     faults += named(origin, "ipAddressPools", "pool", spec.ip_address_pools, ground.pool_labels)
     faults += named(origin, "peers", "peer", spec.peers, known_peers)
     meant = [pool for pool in ground.pools if every or pool.name in chosen]
@@ -68,6 +70,8 @@ def _route(
         communities=communities.resolved(spec.communities, aliases),
         peers=tuple(sorted(spec.peers)),
         origin=origin.name,
+        med=asked.med,
+        prepend=asked.prepend,
     )
 
 
@@ -122,7 +126,7 @@ def _widest(each: Range) -> int:
 
 
 def _clashes(routes: Iterable[Route], ground: Ground) -> Iterator[Problem]:
-    """Two that give one prefix different preferences, to one peer, from one node; without Nodes there is none."""
+    """Two that say different things of one prefix, to one peer, from one node; without Nodes there is none."""
     if not ground.node_labels:
         return
     for one, other in combinations((each for each in routes if not each.by_service), 2):
@@ -130,15 +134,27 @@ def _clashes(routes: Iterable[Route], ground: Ground) -> Iterator[Problem]:
             continue
         pools = (pool for pool in ground.pools if one.covers(pool.name) and other.covers(pool.name))
         if any(same_lengths(one, other, each) for each in pools):
-            what = f"localPref {one.local_pref} contradicts {other.local_pref} of BGPAdvertisement {other.name}"
-            yield Problem(one.origin, "spec.localPref", "conflicting-advertisements", what, "let the two agree")
+            yield from _contradictions(one, other)
+
+
+def _contradictions(one: Route, other: Route) -> Iterator[Problem]:
+    """A problem for each number in which they differ, at the first of the two."""
+    prefix = "spec." if one.origin.startswith("BGPAdvertisement/") else ""
+    for where, word, mine, others in (
+        (f"{prefix}localPref", "localPref", one.local_pref, other.local_pref),
+        (wishes.field(prefix, MED), "MED", one.med, other.med),
+        (wishes.field(prefix, PREPEND), "AS-path prepending", one.prepend, other.prepend),
+    ):
+        if mine != others:
+            first, second = ("none" if each is None else each for each in (mine, others))
+            what = f"{word} {first} contradicts {second} of BGPAdvertisement {other.name}"
+            yield Problem(one.origin, where, "conflicting-advertisements", what, "let the two agree")
 
 
 def clash(one: Route, other: Route) -> bool:
-    """Whether they give different preferences and have a peer in common."""
-    return one.local_pref != other.local_pref and not (
-        one.peers and other.peers and set(one.peers).isdisjoint(other.peers)
-    )
+    """Whether they say different numbers and have a peer in common; communities add up."""
+    numbers = [(each.local_pref, each.med, each.prepend) for each in (one, other)]
+    return numbers[0] != numbers[1] and not (one.peers and other.peers and set(one.peers).isdisjoint(other.peers))
 
 
 def meet(one: Route, other: Route, nodes: Iterable[str]) -> bool:

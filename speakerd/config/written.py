@@ -9,6 +9,7 @@ import yaml
 from speakerd.config.lastgood import KINDS
 from speakerd.config.reader import looks_otherwise
 from speakerd.config.resources import Resources
+from speakerd.config.wishes import KEYS
 
 GROUP = "metallb.io"
 SECTIONS: Mapping[str, str] = {
@@ -38,6 +39,8 @@ def _manifest(kind: str, each: Any, namespace: str) -> dict[str, Any]:  # noqa: 
     metadata = {"name": each.metadata.name, "namespace": namespace}
     if each.metadata.labels:
         metadata |= {"labels": dict(each.metadata.labels)}
+    if asked := _asked(kind, each):
+        metadata |= {"annotations": asked}
     version = "v1beta2" if kind == "BGPPeer" else "v1beta1"
     return {"apiVersion": f"{GROUP}/{version}", "kind": kind, "metadata": metadata, "spec": _fields(each.spec)}
 
@@ -55,7 +58,19 @@ def entries(resources: Resources) -> dict[str, Any]:
 def _entry(field: str, each: Any) -> dict[str, Any]:  # noqa: ANN401  one of six structs
     """Name and spec; of a pool its labels as well, which advertisements may choose it by."""
     labels = {"labels": dict(each.metadata.labels)} if field == "pools" and each.metadata.labels else {}
-    return {"name": each.metadata.name, **labels, **_fields(each.spec)}
+    asked = {KEYS[key]: _number(text) for key, text in _asked(KINDS[field], each).items()}
+    return {"name": each.metadata.name, **labels, **_fields(each.spec), **asked}
+
+
+def _asked(kind: str, each: Any) -> dict[str, str]:  # noqa: ANN401  one of six structs
+    """The annotations that count; those of others stay where they are."""
+    noted = each.metadata.annotations if kind == "BGPAdvertisement" else {}
+    return {key: text for key, text in noted.items() if key in KEYS}
+
+
+def _number(text: str) -> int | str:
+    """As the settings file has it; what is none is left as it is, for `check` to tell."""
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def _fields(spec: Any) -> dict[str, Any]:  # noqa: ANN401  one of six structs

@@ -1,6 +1,6 @@
 """Rules of announcement, by layer 2 (L) and by BGP (R)."""
 
-from tests.forms import made
+from tests.forms import made, noted
 from tests.rules.clusters import (
     L2,
     ON_A,
@@ -258,5 +258,10 @@ ANNOUNCING: dict[str, Rule] = {
         "a name that no Community gives makes the advertisement wait",
         (P, made("BGPAdvertisement", "bgp", {"communities": ["later"]}), PEER, L2, A, WEB, READY),
         announced=(layer2("10.0.0.0", "a", "a"),),
+    ),
+    "R15": Rule(
+        "with a MED and a longer path, which MetalLB cannot say",
+        (P, noted(ROUTE, med="5", as_path_prepend="2"), PEER, A, WEB, READY),
+        announced=(bgp("10.0.0.0/32", "a", ["peer"], med=5, asPathPrepend=2),),
     ),
 }

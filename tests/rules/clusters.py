@@ -136,10 +136,12 @@ def layer2(ip: str, candidates: str = "", owner: str = "", reason: str = "") -> 
     return {"protocol": "layer2", "ip": ip, "candidates": [*candidates], "owner": owner, "reason": reason}
 
 
-def bgp(prefix: str, node: str, peers: list[str], pref: int = 0, communities: tuple[str, ...] = ()) -> Object:
-    """How it tells of a prefix."""
+def bgp(
+    prefix: str, node: str, peers: list[str], pref: int = 0, communities: tuple[str, ...] = (), **asked: int
+) -> Object:
+    """How it tells of a prefix; `asked`: med and asPathPrepend, where an advertisement asks for them."""
     told = {"protocol": "bgp", "prefix": prefix, "node": node, "peers": peers, "localPref": pref}
-    return told | {"communities": [*communities], "reason": ""}
+    return told | {"communities": [*communities], "reason": ""} | asked
 
 
 def not_by_bgp(reason: str) -> Object:

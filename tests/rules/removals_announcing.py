@@ -35,21 +35,20 @@ REMOVALS_OF_ANNOUNCING: dict[str, Removal] = {
     "L14": out("advertise.py", "sum(each.get(name, 0) for each in weights)", "0"),
     "L15": out("ownership/ranking.py", 'f"{node}#{_text(ip)}"', "node"),
     "R1": out("routes.py", "in sorted(self._nodes)", "in sorted(self._nodes)[:1]"),
-    "R2": out("routes.py", "route.length(ip.version)), strict", "ip.max_prefixlen), strict"),
-    "R3": out("routes.py", "tuple(peers), preference, communities)", "tuple(peers))"),
+    "R2": out("routes.py", "(ip, length), strict", "(ip, ip.max_prefixlen), strict"),
+    "R3": out("routes.py", "peers, wording.local_pref, wording.communities, wording.med, wording.prepend)", "peers)"),
     "R4": out(
         "config/communities.py", "known.get(each) or literal(each) for", "literal(each) or known.get(each, '') for"
     ),
     "R5": out("routes.py", "if not each.peers or peer.name in each.peers", "if True"),
     "R6": out("routes.py", "if each.nodes is None or node in each.nodes"),
-    "R7": out("routes.py", "or Reason.NO_PEER", 'or [Path(f"{ip}/32", name, ())]'),
-    "R8": out("routes.py", "service.local_policy and name not in endpoints.nodes", "False"),
+    "R7": out("routes.py", "or Reason.NO_PEER", "or ((32, ((Wording(), ()),)),)"),
+    "R8": out("routes.py", "service.local_policy and node not in endpoints.nodes", "False"),
     "R9": out("routes.py", "if not endpoints.somewhere", "if False"),
-    "R10": out(
-        "routes.py", "if any(clash(*two) and _one_prefix(*two, ip) for two in combinations(here, 2))", "if False"
-    ),
+    "R10": out("routes.py", "if any(clash(*two) and ", "if any(False and "),
     "R11": out("config/routing.py", "one.peers and other.peers and set(one.peers).isdisjoint(other.peers)", "False"),
-    "R12": out("routes.py", "one.length(ip.version) == other.length(ip.version)", "True"),
+    "R12": out("routes.py", "two[0].length(family) == two[1].length(family)", "True"),
     "R13": out("routes.py", "if node.excluded", "if False"),
+    "R15": out("outlook.py", "med=med, as_path_prepend=path.prepend or UNSET"),
     "R14": out("config/routing.py", " or communities.waits(spec.communities, aliases)"),
 }

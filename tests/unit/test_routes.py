@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd.model import Config, Endpoints, Node, Reason, Service
-from speakerd.peering import Peer, Route, Routing
+from speakerd.peering import Peer, Route, Routing, Wording
 from speakerd.routes import Path, Routes
 from tests.unit.allocation import pool, service
 
@@ -32,8 +32,8 @@ def announced(
 
 def test_every_node_tells_every_peer_unless_an_advertisement_says_otherwise() -> None:
     assert announced(Route("all"), peers=(TOR, SPINE)) == [
-        Path("10.0.0.9/32", "a", ("tor", "spine")),
-        Path("10.0.0.9/32", "b", ("tor", "spine")),
+        Path("10.0.0.9/32", "a", ("spine", "tor")),
+        Path("10.0.0.9/32", "b", ("spine", "tor")),
     ]
     assert announced(Route("all"), six=True) == [Path("fd00::9/128", name, ("tor",)) for name in "ab"]
 
@@ -84,11 +84,23 @@ def test_what_several_advertisements_say_of_one_prefix_adds_up_for_each_peer() -
         (Route("two", local_pref=9, peers=("spine",)), False),
         (Route("two", local_pref=9, peers=("tor",)), True),
         (Route("two", local_pref=0), False),
+        (Route("two", med=0), True),
+        (Route("two", med=0, peers=("spine",)), False),
+        (Route("two", prepend=1), True),
+        (Route("two", prepend=1, aggregation=24), False),
     ],
 )
-def test_two_preferences_for_one_prefix_and_peer_contradict_each_other(other: Route, *, conflicts: bool) -> None:
+def test_two_numbers_for_one_prefix_and_peer_contradict_each_other(other: Route, *, conflicts: bool) -> None:
     found = announced(Route("one", peers=("tor",)), other, peers=(TOR, SPINE))
     assert (found is Reason.CONFLICTING_ADVERTISEMENTS) == conflicts
+
+
+def test_med_and_prepending_are_said_where_they_are_asked_for() -> None:
+    one = Route("one", med=0, prepend=2, nodes=frozenset("a"))
+    assert announced(one, Route("two", nodes=frozenset("b"))) == [
+        Path("10.0.0.9/32", "a", ("tor",), 0, (), 0, 2),
+        Path("10.0.0.9/32", "b", ("tor",)),
+    ]
 
 
 def test_different_preferences_on_different_nodes_do_not() -> None:
@@ -112,6 +124,15 @@ def test_different_preferences_on_different_nodes_do_not() -> None:
 def test_endpoints_decide_who_announces(endpoints: Endpoints, *, local: bool, expected: list[str] | Reason) -> None:
     found = announced(Route("all"), endpoints=endpoints, of=replace(WEB, local_policy=local))
     assert (found if isinstance(found, Reason) else [each.node for each in found]) == expected
+
+
+def test_what_one_node_says_is_worked_out_once_for_all_addresses_of_a_pool_and_for_no_other_node() -> None:
+    routes = Routes(Config((POOL,), routing=Routing((TOR,), (Route("all", med=3),))), NODES)
+    first = routes.told("a", WEB, IP, EVERYWHERE)
+    assert first == ((32, ((Wording(med=3), ("tor",)),)),)
+    assert routes.told("a", service("web2"), ip_address("10.0.0.77"), EVERYWHERE) is first
+    assert {asked[0] for asked in routes._found} == {"a"}
+    assert routes.told("x", WEB, IP, EVERYWHERE) is Reason.NO_MEMBER_RECORD
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,10 @@ def test_what_is_announced_by_bgp_is_told_by_node_and_not_as_a_fault_of_layer_2(
         "reason": "",
     }
     assert found["services"][0]["announce"] == [told_of]
+    noted = {"annotations": {"speakerd.io/med": "0", "speakerd.io/as-path-prepend": "3"}}
+    asked = {**route, "metadata": {**route["metadata"], **noted}}
+    found = plan(P1, PEER, asked, node("a", rack="1"), node("b"), WEB, endpoints("web", "b"))
+    assert found["services"][0]["announce"] == [told_of | {"med": 0, "asPathPrepend": 3}]
     both = plan(P1, PEER, route, advertisement(), node("a", rack="1"), node("b"), WEB, endpoints("web", "b"))
     assert [each["protocol"] for each in both["services"][0]["announce"]] == ["layer2", "bgp"]
     dead = plan(P1, PEER, route, node("a", rack="1"), node("b"), WEB, endpoints("web", "b"), options=("--down", "a"))
