@@ -38,6 +38,7 @@ class Reach:
     def __init__(self, config: Config, nodes: Mapping[str, Node], members: Mapping[str, Member], me: str) -> None:
         self._space = Space(config.pools)
         self._advertisements = config.advertisements
+        self._routes = config.routing.routes
         self._refusals = {name: refusal(name, nodes, members) for name in sorted(members) if name in nodes}
         self._me = me
         self._found: dict[tuple[str, tuple[str, ...]], Announcement | Reason] = {}
@@ -69,8 +70,13 @@ class Reach:
         asked = pool, advertised_by
         if asked not in self._found:
             matching = self._matching(*asked)
-            self._found[asked] = self._united(matching) if matching else Reason.NO_ADVERTISEMENT
+            self._found[asked] = self._united(matching) if matching else self._otherwise(*asked)
         return self._found[asked]
+
+    def _otherwise(self, pool: str, advertised_by: tuple[str, ...]) -> Reason:
+        """Why there is nothing to answer for: routers alone are to learn it, or nobody is to announce it at all."""
+        routed = any(each.holds(pool, advertised_by) for each in self._routes)
+        return Reason.BY_BGP if routed else Reason.NO_ADVERTISEMENT
 
     def _matching(self, pool: str, advertised_by: tuple[str, ...]) -> tuple[Advertisement, ...]:
         """The advertisements of `pool` for a Service of which those named choose it by label."""
@@ -162,6 +168,8 @@ def why(snapshot: Snapshot, key: str, ip: IP, interfaces: Iterable[Interface] = 
     found = reach.announcement(service, ip)
     if found in UNREACHED or not endpoints.somewhere:
         return dict.fromkeys(snapshot.nodes, found if isinstance(found, Reason) else Reason.NO_ENDPOINTS)
+    if found is Reason.BY_BGP:
+        return dict.fromkeys(snapshot.nodes, found)
     everybody = _agreed(snapshot, ip, reach)
     told = {}
     for name in snapshot.nodes:

@@ -118,7 +118,7 @@ class Announcer:
         """Work through new wishes for a slice of time; the mesh acts on them once they are all in."""
         until = now + SLICE
         while self._wanted.pending:
-            self._mesh.want(self._wanted.changes(), now)
+            self._mesh.want(self._wanted.changes().vips, now)
             if time.monotonic() > until:
                 self._more_at = now
                 return

@@ -18,17 +18,19 @@ import structlog
 from speakerd import __version__, account, consent, events, privileges, prospects, snapshot
 from speakerd import log as logging
 from speakerd.bell import COUNT
+from speakerd.board import LinkFull
 from speakerd.config.sources import Sources, Stamp
 from speakerd.control import Refusal, Request, serve
 from speakerd.decide import Memo, decide
 from speakerd.decision import Plan, Snapshot
 from speakerd.diary import Diary
 from speakerd.engine import boot_time
-from speakerd.exchange import Key, Member
+from speakerd.exchange import Member
 from speakerd.httpd import Httpd, Page
+from speakerd.inheritance import inherited
 from speakerd.kube.cluster import Cluster
-from speakerd.link import Ends, Head, LinkFull, Shard, SightReader, WantedWriter
-from speakerd.model import Problem, Record
+from speakerd.link import Ends, SightReader, WantedWriter
+from speakerd.model import Problem
 from speakerd.settings import Settings
 from speakerd.tally import Tally
 
@@ -69,8 +71,9 @@ class Controller:
         self._changed = asyncio.Event()
         self._seen = asyncio.Event()
         self._stop = asyncio.Event()
-        keys, self._hints = _handed_down(ends)
-        self._cluster = Cluster(settings, settings.node.name, self._changed.set, keys)
+        before = inherited([ends.out.section(each) or b"" for each in ends.out.directory()])
+        self._hints = before.hints
+        self._cluster = Cluster(settings, settings.node.name, self._changed.set, before.keys, before.passwords)
         self._drain_note = Path(settings.paths.state) / "drained"
         self._drained = self._drain_note.exists()
         self._diary = Diary(Path(settings.paths.state))
@@ -135,6 +138,7 @@ class Controller:
         stores = cluster.stores(drained=self._drained, hints=self._hints)
         self._snapshot, self._snapshots = snapshot.build(stores, self._settings, self._snapshots)
         cluster.want(self._snapshots.asks)
+        cluster.passwords.want(self._snapshots.secrets(self._settings.node.name))
         if (me := self._snapshot.nodes.get(self._settings.node.name)) and cluster.keeper.settled:
             recorded = me.name in self._snapshot.members
             told = (tuple(each.id for each in stores.keys), stores.drained, self._observed.told_strangers)
@@ -358,19 +362,6 @@ def _wall_offset() -> float:
 def _identity(settings: Settings) -> tuple[object, ...]:
     """What cannot change while a controller lives."""
     return settings.node, settings.paths, settings.kubernetes, settings.membership.secret_file
-
-
-def _handed_down(ends: Ends) -> tuple[tuple[Key, ...], dict[bytes, Record] | None]:
-    """What an earlier controller told the announcer, and is not taken back without a reason.
-
-    The keys of the members' messages, and who owned the VIPs when it started; None where this one is the first.
-    """
-    sections = [ends.out.section(each) or b"" for each in ends.out.directory()]
-    if not sections:
-        return (), None
-    shards = (msgspec.msgpack.decode(each, type=Shard) for each in sections[1:])
-    hints = {vip.ip: Record(vip.owner, vip.epoch) for shard in shards for vip in shard.vips if vip.epoch}
-    return msgspec.msgpack.decode(sections[0], type=Head).keys, hints
 
 
 def run(

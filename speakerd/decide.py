@@ -12,7 +12,9 @@ from speakerd.decision import Plan, Snapshot
 from speakerd.difference import Difference, Draft, difference
 from speakerd.exchange import Member, Wanted
 from speakerd.model import Assignment, Service
+from speakerd.neighbours import Neighbours
 from speakerd.occupancy import Ledger
+from speakerd.prefixes import Prefixes
 from speakerd.status import Statuses
 from speakerd.strangers import set_aside
 from speakerd.terms import holder
@@ -25,6 +27,8 @@ class Memo:
     def __init__(self) -> None:
         self.services: Mapping[str, Service] = {}
         self.vips = Vips()
+        self.prefixes = Prefixes()
+        self.neighbours = Neighbours()
         self.members: Mapping[str, Member] = {}
         self.plan = Plan({}, Wanted("", {}))
         self.held: Draft[str, Assignment] | None = None
@@ -39,6 +43,8 @@ def decide(snapshot: Snapshot, memo: Memo) -> tuple[Plan, Memo]:
     services = difference(memo.services, snapshot.services)
     memo.services = snapshot.services
     memo.vips.turn(snapshot, services)
+    memo.prefixes.turn(snapshot, services)
+    memo.neighbours.turn(snapshot)
     wanted = _wanted(snapshot, memo)
     if snapshot.ledger is None:
         memo.plan = _looking_on(services, wanted, memo)
@@ -64,6 +70,9 @@ def _wanted(snapshot: Snapshot, memo: Memo) -> Wanted:
         snapshot.drained,
         snapshot.blind,
         snapshot.config.digest,
+        memo.neighbours.settings,
+        memo.neighbours.value,
+        memo.prefixes.rows,
     )
 
 
@@ -86,6 +95,8 @@ def _allocating(
         refused=memo.vips.refused,
         shared=memo.vips.shared,
         set_aside=tuple(set_aside(snapshot.strangers, snapshot.services, ledger, book.has_another)),
+        routed=memo.prefixes.routed,
+        unrouted=memo.prefixes.refused,
     )
 
 
@@ -101,4 +112,11 @@ def _looking_on(services: Difference[str, Service], wanted: Wanted, memo: Memo) 
             memo.held.put(key, Assignment(service.ips, service.pool))
         else:
             memo.held.drop(key)
-    return Plan(memo.held.publish(), wanted, refused=memo.vips.refused, shared=memo.vips.shared)
+    return Plan(
+        memo.held.publish(),
+        wanted,
+        refused=memo.vips.refused,
+        shared=memo.vips.shared,
+        routed=memo.prefixes.routed,
+        unrouted=memo.prefixes.refused,
+    )

@@ -19,6 +19,7 @@ from speakerd.model import (
     Reservation,
     Service,
 )
+from speakerd.peering import BgpSettings, Password
 
 
 class Snapshot(Struct, frozen=True):
@@ -26,7 +27,8 @@ class Snapshot(Struct, frozen=True):
 
     `settled`: every kind was listed at least once; before that nothing may be released or withdrawn. `blind`: as in
     Wanted. `hints`: who owned a VIP before this controller started, by packed address. `strangers`: MAC of who has an
-    address that nobody owned before, as a member found when it was to announce it.
+    address that nobody owned before, as a member found when it was to announce it. `passwords`: of BGP sessions, by the
+    name of the peer, as far as they are known.
     """
 
     me: str
@@ -46,6 +48,8 @@ class Snapshot(Struct, frozen=True):
     blind: int = 0
     hints: Mapping[bytes, Record] = {}
     strangers: Mapping[IP, str] = {}
+    bgp: BgpSettings = BgpSettings()
+    passwords: Mapping[str, Password] = {}
 
 
 class StatusWrite(Struct, frozen=True):
@@ -73,7 +77,8 @@ class Plan(Struct, frozen=True):
     `refused`: why an address is announced by nobody, per (service key, address); `writes`: oldest Service first.
     `adoptions`: addresses that a status names and whose Lease does not say so, or not by which terms. `shared`: by
     packed address, the keys of all Services it is announced for, where they are several. `set_aside`: addresses that a
-    stranger has, with its MAC: their Services are given others.
+    stranger has, with its MAC: their Services are given others. Per (service key, address), where routers are to learn
+    addresses at all: `routed`: keys of the prefixes this node announces it by; `unrouted`: why it does by none.
     """
 
     assignments: Mapping[str, Assignment]
@@ -85,3 +90,5 @@ class Plan(Struct, frozen=True):
     refused: Mapping[tuple[str, IP], Reason] = {}
     shared: Mapping[bytes, tuple[str, ...]] = {}
     set_aside: tuple[tuple[Reservation, str], ...] = ()
+    routed: Mapping[tuple[str, IP], tuple[bytes, ...]] = {}
+    unrouted: Mapping[tuple[str, IP], Reason] = {}

@@ -47,6 +47,7 @@ WITHDRAWN = "{previous} withdrew it, with no other node to take it: {cause}"
 
 WHY: Mapping[Reason, str] = {
     Reason.NO_ADVERTISEMENT: "no L2Advertisement selects its pool: create one",
+    Reason.BY_BGP: "no L2Advertisement selects its pool, a BGPAdvertisement does: routers alone learn of it",
     Reason.ADDRESS_IN_NO_POOL: "the address is in no IPAddressPool: put it into one",
     Reason.ADDRESS_HELD: "another Service holds the address and does not share it: give both one allow-shared-ip key",
     Reason.PORT_USED: "another Service of its key uses one of its ports there: change the port, or the key of one",
@@ -236,8 +237,10 @@ def _about(ip: IP, keys: list[str], view: View) -> AddressReport:
     told = AddressReport(str(ip), keys, answer="", reason=view.plan.refused.get((keys[0], ip), Reason.NONE))
     if claim is not None:
         _claimed(told, claim, view)
-    told.answer, told.because = _answer(told, vip, known, view)
     why = advertise.why(view.snapshot, keys[0], ip, view.observed.interfaces) if service else {}
+    if Reason.BY_BGP in why.values():
+        told.reason = Reason.BY_BGP
+    told.answer, told.because = _answer(told, vip, known, view)
     candidates = view.plan.wanted.candidate_sets[vip.candidates] if vip else ()
     if vip is not None:
         told.candidates = _candidates(vip, candidates, told, known, why)
@@ -275,6 +278,8 @@ def _answer(told: AddressReport, vip: Vip | None, known: Mapping[str, Standing],
         if standing.state in LIVING:
             return f"is answered by {told.owner}", because
         return f"was answered by {told.owner}, which is {standing}; nobody has taken over yet", because
+    if told.reason == Reason.BY_BGP:
+        return "is announced by BGP alone", WHY[Reason.BY_BGP]
     return "is announced by nobody" if told.reason else "is answered by nobody", _why_nobody(told, vip, view)
 
 

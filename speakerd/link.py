@@ -1,19 +1,14 @@
 """Between controller and announcer: shared memory for what is so, a socket that only says something is new.
 
-A `Board` is an anonymous shared map that outlives both children. It has two slots; the writer fills the one nobody
-reads and turns the header over, so a writer killed half-way leaves the last whole revision behind.
+A `Board` holds sections, which are keyed frames, so that one change among 10,000 VIPs or prefixes encodes and decodes
+only its own few kilobytes.
 
-    header    2 x { revision u64, sections u32, crc32 u32 of the directory }
-    slot      directory: sections x { offset u32, length u32, crc32 u32 }, then the sections
-
-Sections are keyed frames, so that one change among 10,000 VIPs re-encodes and decodes only its own few kilobytes.
+    down      Head, BgpHead, SECTIONS x Shard of VIPs, SECTIONS x PrefixShard
+    up        Sight, counters, SECTIONS x claims
 """
 
-import mmap
 import socket
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from struct import Struct as Form
+from collections.abc import Callable, Mapping
 from typing import Generic, Self, TypeVar
 from zlib import crc32
 
@@ -21,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from speakerd.bell import Bell, Pulse
+from speakerd.board import Board, Sections
 from speakerd.exchange import (
     Candidate,
     Claim,
@@ -38,80 +34,15 @@ from speakerd.exchange import (
     Wanted,
 )
 from speakerd.model import Interface
+from speakerd.peering import BgpSettings, Neighbour, Prefix, Said, SessionSeen
 
-HEADER = Form("=QII")
-ENTRY = Form("=III")
-SLOT_BYTES = 16 << 20
-"""Room for 100,000 VIPs at 150 bytes; pages never touched cost nothing."""
 SECTIONS = 256
 """Fixed, so that an address never changes its section: 10,000 VIPs are 40 a section, decoded in under 0.2 ms."""
+HEAD, BGP, FIRST = 0, 1, 2
+PREFIXES = FIRST + SECTIONS
+"""Of the way down: numbers of Head, BgpHead, and the first sections of VIPs and of prefixes."""
 
 T = TypeVar("T")
-
-
-class LinkFull(Exception):
-    """What should be said does not fit the map; what was said before stands."""
-
-
-class Section(msgspec.Struct, frozen=True):
-    """Where a section lies in its slot, and its checksum: equal ones need not be decoded again."""
-
-    offset: int
-    length: int
-    crc: int
-
-
-class Board:
-    """A shared map with one writer and one reader in different processes."""
-
-    def __init__(self, slot_bytes: int = SLOT_BYTES) -> None:
-        self._slot_bytes = slot_bytes
-        self._map = mmap.mmap(-1, mmap.PAGESIZE + 2 * slot_bytes)
-
-    def write(self, sections: Sequence[bytes]) -> None:
-        """Replace all sections. Raises LinkFull where they do not fit."""
-        revision, slot = self._newest()
-        slot = 1 - slot
-        offset = ENTRY.size * len(sections)
-        if offset + sum(map(len, sections)) > self._slot_bytes:
-            raise LinkFull(f"{sum(map(len, sections))} bytes in {len(sections)} sections")
-        start = self._start(slot)
-        directory = bytearray()
-        for section in sections:
-            directory += ENTRY.pack(offset, len(section), crc32(section))
-            self._map[start + offset : start + offset + len(section)] = section
-            offset += len(section)
-        self._map[start : start + len(directory)] = bytes(directory)
-        HEADER.pack_into(self._map, slot * HEADER.size, revision + 1, len(sections), crc32(directory))
-
-    def directory(self) -> tuple[Section, ...]:
-        """The newest whole revision's sections; none before the first write."""
-        revision, slot = self._newest()
-        if not revision:
-            return ()
-        _, count, _ = HEADER.unpack_from(self._map, slot * HEADER.size)
-        start = self._start(slot)
-        raw = self._map[start : start + count * ENTRY.size]
-        return tuple(Section(start + o, length, crc) for o, length, crc in ENTRY.iter_unpack(raw))
-
-    def section(self, section: Section) -> bytes | None:
-        """Its bytes, or None where the writer has written over it since: a newer directory is there then."""
-        data = self._map[section.offset : section.offset + section.length]
-        return data if crc32(data) == section.crc else None
-
-    def _start(self, slot: int) -> int:
-        return mmap.PAGESIZE + slot * self._slot_bytes
-
-    def _newest(self) -> tuple[int, int]:
-        """(revision, slot) of the newest header whose directory is whole."""
-        found = (0, 1)
-        for slot in (0, 1):
-            revision, count, crc = HEADER.unpack_from(self._map, slot * HEADER.size)
-            start = self._start(slot)
-            size = count * ENTRY.size
-            if revision > found[0] and size <= self._slot_bytes and crc32(self._map[start : start + size]) == crc:
-                found = (revision, slot)
-        return found
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -153,7 +84,7 @@ class Link:
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
-    """Section 0 of the way down: all of Wanted that is not a VIP."""
+    """Section 0 of the way down: all of Wanted but VIPs and BGP."""
 
     me: str
     members: tuple[Member, ...]
@@ -165,11 +96,32 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     configuration: str = ""
 
 
+class BgpHead(msgspec.Struct, frozen=True, array_like=True):
+    """Section 1 of the way down: with whom this node speaks BGP, and how."""
+
+    settings: BgpSettings = BgpSettings()
+    neighbours: tuple[Neighbour, ...] = ()
+
+
 class Shard(msgspec.Struct, frozen=True, array_like=True):
     """A section of VIPs with the candidate sets they point to (names once a section, not once a VIP)."""
 
     sets: tuple[tuple[Candidate, ...], ...]
     vips: tuple[Vip, ...]
+
+
+class PrefixShard(msgspec.Struct, frozen=True, array_like=True):
+    """A section of prefixes, (version, nlri, number of what is said of it): that once a section, not once a prefix."""
+
+    said: tuple[Said, ...]
+    prefixes: tuple[tuple[int, bytes, int], ...]
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What a section of the way down changes: new and changed values by their keys, and None for what is gone."""
+
+    vips: dict[bytes, Stake | None] = {}
+    prefixes: dict[bytes, Prefix | None] = {}
 
 
 class Sight(msgspec.Struct, frozen=True, array_like=True):
@@ -182,6 +134,7 @@ class Sight(msgspec.Struct, frozen=True, array_like=True):
     mesh: dict[str, int] = {}
     conditions: dict[str, str] = {}
     strangers: dict[bytes, bytes] = {}
+    sessions: tuple[SessionSeen, ...] = ()
 
 
 class Sharded(Generic[T]):
@@ -226,7 +179,11 @@ class WantedWriter:
         self._ends = ends
         self._encode = msgspec.msgpack.Encoder().encode
         self._sharded: Sharded[Vip] = Sharded(self._shard)
+        self._prefixes: Sharded[Prefix] = Sharded(self._prefix_shard)
         self._sets: tuple[tuple[Candidate, ...], ...] = ()
+        self._bgp = BgpHead()
+        self._bgp_encoded = self._encode(self._bgp)
+        self._routed: tuple[Mapping[bytes, Prefix], list[bytes]] = ({}, self._prefixes.sections({}))
         self._written: list[bytes] = []
 
     def apply(self, wanted: Wanted) -> bool:
@@ -236,13 +193,32 @@ class WantedWriter:
         body = self._sharded.sections(wanted.vips, anew=anew)
         settings = (wanted.layer2, wanted.membership, wanted.keys)
         head = Head(wanted.me, wanted.members, *settings, wanted.drained, wanted.blind, wanted.configuration)
-        sections = [self._encode(head), *body]
+        sections = [self._encode(head), self._spoken_to(wanted), *body, *self._announced(wanted.prefixes)]
         if sections == self._written:
             return False
         self._ends.out.write(sections)
         self._written = sections
         self._ends.bell.ring()
         return True
+
+    def _spoken_to(self, wanted: Wanted) -> bytes:
+        """BgpHead as a section; encoded where it is of other objects than before."""
+        if wanted.bgp is not self._bgp.settings or wanted.neighbours is not self._bgp.neighbours:
+            self._bgp = BgpHead(wanted.bgp, wanted.neighbours)
+            self._bgp_encoded = self._encode(self._bgp)
+        return self._bgp_encoded
+
+    def _announced(self, prefixes: Mapping[bytes, Prefix]) -> list[bytes]:
+        """The prefixes' sections; the same mapping is not looked at again: what was published never changes."""
+        if prefixes is not self._routed[0]:
+            self._routed = prefixes, self._prefixes.sections(prefixes)
+        return self._routed[1]
+
+    def _prefix_shard(self, prefixes: list[Prefix]) -> bytes:
+        """`prefixes`, with what is said of them once."""
+        numbers: dict[Said, int] = {}
+        rows = tuple((each.version, each.nlri, numbers.setdefault(each.said, len(numbers))) for each in prefixes)
+        return self._encode(PrefixShard(tuple(numbers), rows))
 
     def _shard(self, vips: list[Vip]) -> bytes:
         """`vips` with their candidate sets, renumbered within the section."""
@@ -251,45 +227,22 @@ class WantedWriter:
         return self._encode(Shard(tuple(self._sets[number] for number in local), renumbered))
 
 
-class Sections:
-    """A reader's memory of one board: which sections are new, handed out one at a time."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-        self._seen: dict[int, tuple[int, int]] = {}
-        self._directory: tuple[Section, ...] = ()
-        self._pending: deque[int] = deque()
-
-    def look(self) -> None:
-        """Note which sections of the newest revision differ from what was handed out."""
-        self._directory = self._board.directory()
-        self._pending = deque(i for i, s in enumerate(self._directory) if self._seen.get(i) != (s.length, s.crc))
-
-    def __bool__(self) -> bool:
-        """Whether there is more to hand out."""
-        return bool(self._pending)
-
-    def next(self) -> tuple[int, bytes] | None:
-        """(number, bytes) of the next new section; None where the writer was faster: look again, it has rung."""
-        number = self._pending.popleft()
-        section = self._directory[number]
-        data = self._board.section(section)
-        if data is None:
-            self.look()
-            return None
-        self._seen[number] = (section.length, section.crc)
-        return number, data
-
-
 class WantedReader:
-    """Announcer's side of the way down: what changed, a section at a time."""
+    """Announcer's side of the way down: what changed, a section at a time.
+
+    `head`, `bgp`: the newest that were handed out; other objects only where they have changed.
+    """
 
     def __init__(self, ends: Ends) -> None:
         self._sections = Sections(ends.into)
         self._heads = msgspec.msgpack.Decoder(Head)
+        self._bgp_heads = msgspec.msgpack.Decoder(BgpHead)
         self._shards = msgspec.msgpack.Decoder(Shard)
+        self._prefix_shards = msgspec.msgpack.Decoder(PrefixShard)
         self._held: dict[int, dict[bytes, Stake]] = {}
+        self._routed: dict[int, dict[bytes, Prefix]] = {}
         self.head: Head | None = None
+        self.bgp = BgpHead()
 
     def look(self) -> None:
         """Note what the newest revision has changed."""
@@ -300,21 +253,37 @@ class WantedReader:
         """Whether `changes` has more to give."""
         return bool(self._sections)
 
-    def changes(self) -> dict[bytes, Stake | None]:
-        """New, changed and gone (None) VIPs of the next section; empty where only the head changed."""
+    def changes(self) -> Changes:
+        """What the next section changes; nothing where it is none of VIPs or prefixes."""
         found = self._sections.next()
         if found is None:
-            return {}
+            return Changes()
         number, data = found
-        if number == 0:
+        if number == HEAD:
             self.head = self._heads.decode(data)
-            return {}
+        elif number == BGP:
+            self.bgp = self._bgp_heads.decode(data)
+        elif number < PREFIXES:
+            return Changes(vips=_changed(self._held, number, self._stakes(data)))
+        else:
+            return Changes(prefixes=_changed(self._routed, number, self._prefixes(data)))
+        return Changes()
+
+    def _stakes(self, data: bytes) -> dict[bytes, Stake]:
         shard = self._shards.decode(data)
-        stakes = {vip.ip: Stake(vip, shard.sets[vip.candidates]) for vip in shard.vips}
-        before = self._held.get(number, {})
-        self._held[number] = stakes
-        gone: dict[bytes, Stake | None] = dict.fromkeys(before.keys() - stakes.keys())
-        return gone | {ip: stake for ip, stake in stakes.items() if before.get(ip) != stake}
+        return {vip.ip: Stake(vip, shard.sets[vip.candidates]) for vip in shard.vips}
+
+    def _prefixes(self, data: bytes) -> dict[bytes, Prefix]:
+        shard = self._prefix_shards.decode(data)
+        found = (Prefix(version, nlri, shard.said[number]) for version, nlri, number in shard.prefixes)
+        return {each.key: each for each in found}
+
+
+def _changed(held: dict[int, dict[bytes, T]], number: int, now: dict[bytes, T]) -> dict[bytes, T | None]:
+    """What a section holds that it did not before, None for what it no longer holds; it is remembered."""
+    before, held[number] = held.get(number, {}), now
+    gone: dict[bytes, T | None] = dict.fromkeys(before.keys() - now.keys())
+    return gone | {key: value for key, value in now.items() if before.get(key) != value}
 
 
 class SightWriter:
@@ -329,7 +298,7 @@ class SightWriter:
     def apply(self, seen: Observed) -> None:
         """Put what is observed on the board and ring."""
         told = (dict(seen.mesh), dict(seen.conditions), dict(seen.strangers))
-        sight = self._encode(Sight(seen.interfaces, seen.facts, seen.members, seen.happenings, *told))
+        sight = self._encode(Sight(seen.interfaces, seen.facts, seen.members, seen.happenings, *told, seen.sessions))
         counters = self._encode(list(seen.counters.values()))
         self._ends.out.write([sight, counters, *self._claims.sections(seen.claims)])
         self._ends.bell.ring()
@@ -373,4 +342,5 @@ class SightReader:
             sight.mesh,
             sight.conditions,
             sight.strangers,
+            sight.sessions,
         )

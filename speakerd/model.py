@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NO_PEER = "no-peer"
     CONFLICTING_ADVERTISEMENTS = "conflicting-advertisements"
     DRAINED = "drained"
+    BY_BGP = "by-bgp-alone"
 
 
 class FamilyPolicy(StrEnum):

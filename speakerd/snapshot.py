@@ -30,6 +30,7 @@ from speakerd.model import (
     Sharing,
     unpacked,
 )
+from speakerd.peering import Password
 from speakerd.settings import Settings
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -45,7 +46,8 @@ class Stores(Struct, frozen=True):
     `keys`: of the members' messages, newest first; `drained`: this node is to answer for nothing; `blind`: as in
     Wanted. `hints`: who owned a VIP before this process started, by packed address. `namespaces`: None where they are
     not known. `legacy`: MetalLB's ConfigMap, if there is one. `known`: kinds watched on demand that are known, or never
-    will be. `pools_gone`: there were pools, and all were deleted on purpose.
+    will be. `pools_gone`: there were pools, and all were deleted on purpose. `passwords`: of BGP sessions, by
+    the name of the Secret; `secrets`: why a Secret that was looked at holds none, "" where it does.
     """
 
     services: Mapping[str, objects.Service]
@@ -68,6 +70,8 @@ class Stores(Struct, frozen=True):
     communities: Mapping[str, objects.Community] = {}
     legacy: Mapping[str, objects.ConfigMap] = {}
     known: frozenset[str] = frozenset({objects.PEER})
+    passwords: Mapping[str, Password] = {}
+    secrets: Mapping[str, str] = {}
     pools_gone: bool = False
 
     @property
@@ -80,6 +84,7 @@ class Stores(Struct, frozen=True):
             routes=tuple(self.routes.values()),
             bfd_profiles=tuple(self.bfd_profiles.values()),
             communities=tuple(self.communities.values()),
+            secrets=dict(self.secrets),
         )
 
 
@@ -121,6 +126,9 @@ class Memo:
         self.allocations: dict[str, ServiceAllocation] = {}
         self.resolved_for: Labels | None = None
         self.config: Config | None = None
+        self.bgp = settings_.bgp(self.settings)
+        self.passwords: Mapping[str, Password] = {}
+        self.passwords_of: tuple[object, object] = (None, None)
         self.chosen: dict[str, tuple[LabelSelector, ...]] = {}
         self.take_selectors()
 
@@ -146,6 +154,15 @@ class Memo:
         if any(each.namespace_selectors for each in self.allocations.values()):
             found.add(objects.NAMESPACE)
         return frozenset(found)
+
+    def secrets(self, me: str) -> frozenset[str]:
+        """Names of the Secrets with passwords of sessions that node `me` is to have, also such as hold none."""
+        if self.settings.announce != "all":
+            return frozenset()
+        specs = [each.spec for each in (*self.resources.peers, *self.file.peers) if each.spec.password_secret.name]
+        labels = (self.resolved_for or {}).get(me, {})
+        chosen = (each for each in specs if _chosen(each.node_selectors, labels))
+        return frozenset(each.password_secret.name for each in chosen)
 
     def take_legacy(self, found: objects.ConfigMap | None) -> None:
         """Note what MetalLB's ConfigMap says, None where there is none, or it does not count."""
@@ -193,6 +210,11 @@ class Memo:
         return own is not None and selectors.any_matches(allocation.namespace_selectors, own)
 
 
+def _chosen(asked: tuple[LabelSelector, ...], labels: Mapping[str, str]) -> bool:
+    """Whether selectors choose what has these labels; none choose everything."""
+    return not asked or selectors.any_matches(asked, labels)
+
+
 def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Memo]:
     """One look at the world; `memo` is the last snapshot's or a new one, and is used up."""
     if memo.settings is not settings:
@@ -219,6 +241,8 @@ def build(stores: Stores, settings: Settings, memo: Memo) -> tuple[Snapshot, Mem
         blind=stores.blind,
         hints=stores.hints,
         strangers=memo.strangers,
+        bgp=memo.bgp,
+        passwords=_passwords(stores, config, memo),
     )
     return snapshot, memo
 
@@ -281,6 +305,22 @@ def _config(stores: Stores, memo: Memo) -> Config:
     if memo.config.pools_gone != stores.pools_gone:
         memo.config = replace(memo.config, pools_gone=stores.pools_gone)
     return memo.config
+
+
+def _passwords(stores: Stores, config: Config, memo: Memo) -> Mapping[str, Password]:
+    """The passwords of the peers' sessions, by the peer's name, as far as they are known."""
+    if memo.passwords_of[0] is not stores.passwords or memo.passwords_of[1] is not config:
+        memo.passwords_of = stores.passwords, config
+        found: dict[str, Password] = {}
+        for each in (*memo.file.peers, *memo.resources.peers):
+            found.pop(each.metadata.name, None)
+            if each.spec.password:
+                found[each.metadata.name] = Password(each.spec.password.encode("utf-8", "surrogateescape"))
+            elif password := stores.passwords.get(each.spec.password_secret.name):
+                found[each.metadata.name] = password
+        if found != memo.passwords:
+            memo.passwords = found
+    return memo.passwords
 
 
 def service(found: objects.Service, load_balancer_class: str) -> Service | None:

@@ -9,6 +9,7 @@ from speakerd.advertise import Announcement, Reach
 from speakerd.decision import Snapshot
 from speakerd.difference import Difference, Draft, difference, put_or_drop
 from speakerd.exchange import Candidate, Member, Vip
+from speakerd.holders import Holders
 from speakerd.model import IP, Config, Endpoints, Node, Reason, Record, Service, packed
 
 SPARE_SETS = 64
@@ -34,8 +35,7 @@ class Vips:
         self._shared: Draft[bytes, tuple[str, ...]] = Draft()
         self._numbers: dict[tuple[Candidate, ...], int] = {}
         self._limit = SPARE_SETS
-        self._shown: dict[IP, tuple[str, ...]] = {}
-        self._ips: dict[str, tuple[IP, ...]] = {}
+        self._holders = Holders()
         self._announce = True
         self._config = Config()
         self._nodes: Mapping[str, Node] = {}
@@ -47,7 +47,7 @@ class Vips:
         """Take what changed since the last turn (`services`: what of the Services) and bring everything up to date."""
         endpoints = difference(self._endpoints, snapshot.endpoints)
         self._endpoints = snapshot.endpoints
-        concerned = {*services, *(key for key in endpoints if key in self._ips)}
+        concerned = {*services, *(key for key in endpoints if key in self._holders)}
         if self._conditions(snapshot):
             concerned |= snapshot.services.keys()
         touched = {ip for key in concerned for ip in self._list(key, snapshot)}
@@ -72,26 +72,16 @@ class Vips:
 
     def _list(self, key: str, snapshot: Snapshot) -> Iterable[IP]:
         """Note which addresses a Service has now; these and those it had before."""
-        service = snapshot.services.get(key)
-        before = self._ips.pop(key, ())
-        now = tuple(dict.fromkeys(service.ips)) if service and service.ours and snapshot.announce else ()
-        if now:
-            self._ips[key] = now
+        before, now = self._holders.note(key, snapshot.services.get(key) if snapshot.announce else None)
         for ip in before:
             self._refused.drop((key, ip))
-            if ip not in now:
-                self._shown[ip] = tuple(each for each in self._shown[ip] if each != key)
-        for ip in now:
-            if ip not in before:
-                self._shown[ip] = (*self._shown.get(ip, ()), key)
         return {*before, *now}
 
     def _show(self, ip: IP, snapshot: Snapshot) -> None:
         """Write the row of one address: of the oldest Service whose status names it, and those that may share it."""
-        keys = self._shown[ip]
+        keys = self._holders.of(ip)
         match keys:
             case ():
-                del self._shown[ip]
                 self._drop(packed(ip))
             case (key,):
                 service = snapshot.services[key]
@@ -108,7 +98,7 @@ class Vips:
                 case Announcement() as announcement:
                     found[each.key] = announcement
                 case reason:
-                    self._refused.put((each.key, ip), reason)
+                    self._refuse(each.key, ip, reason)
         if found:
             self._take(ip, holders[0], tuple(found), advertise.united(tuple(found.values())), snapshot)
         else:
@@ -124,11 +114,15 @@ class Vips:
     ) -> None:
         """Write down how an address is announced for the Services `keys`, or why it is not."""
         for key in keys:
-            put_or_drop(self._refused, (key, ip), found if isinstance(found, Reason) else None)
+            self._refuse(key, ip, found if isinstance(found, Reason) else Reason.NONE)
         if isinstance(found, Announcement):
             self._write(ip, packed(oldest.ips[0]), keys, found, snapshot)
         else:
             self._drop(packed(ip))
+
+    def _refuse(self, key: str, ip: IP, reason: Reason) -> None:
+        """Note why nobody answers for an address; that nobody is to, since routers alone are told, is no refusal."""
+        put_or_drop(self._refused, (key, ip), None if reason in (Reason.NONE, Reason.BY_BGP) else reason)
 
     def _drop(self, raw: bytes) -> None:
         self._rows.drop(raw)

@@ -21,6 +21,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="print a kubeconfig for this host instead, with a token of its own from the cluster: Secret speakerd-HOST"
         " holds it, and ends it when it is deleted",
     )
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let it read this Secret, too, which a BGPPeer's passwordSecret names; may be given again",
+    )
     parser.epilog = (
         "Example: speakerd rbac | kubectl apply -f -, and then, for each host: speakerd rbac --kubeconfig worker-1"
         " | ssh worker-1 sudo install -D -o speakerd -m 600 /dev/stdin /var/lib/speakerd/kubeconfig"
@@ -31,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Print them."""
     if args.kubeconfig:
         return _kubeconfig(args.kubeconfig, args.namespace)
-    sys.stdout.write(rbac(args.namespace))
+    sys.stdout.write(rbac(args.namespace, args.secret))
     return FINE
 
 

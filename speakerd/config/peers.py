@@ -7,7 +7,7 @@ from typing import Any
 from speakerd.config.durations import go_duration
 from speakerd.config.origin import Origin, matching, selector_problems
 from speakerd.config.resources import BFDProfile, BGPPeer, BGPPeerSpec
-from speakerd.config.secrets import PASSWORD_TYPE
+from speakerd.config.secrets import MISSING, MOST_OCTETS, PASSWORD, PASSWORD_TYPE, length_fault
 from speakerd.config.sides import Ground
 from speakerd.config.words import nearest
 from speakerd.model import Problem
@@ -62,7 +62,7 @@ def peer(
     faults = [*_whom(origin, spec), *_numbers(origin, spec), *_addresses(origin, spec), *_times(origin, spec)]
     faults += _secrets(origin, spec, ground.secrets)
     faults += selector_problems(origin, "nodeSelectors", spec.node_selectors)
-    problems += [*faults, *_warnings(origin, spec, profiles)]
+    problems += [*faults, *_warnings(origin, spec, profiles, ground.secrets)]
     if faults:
         return None
     hold, keepalive = _timers(spec)
@@ -178,12 +178,21 @@ def _secrets(origin: Origin, spec: BGPPeerSpec, known: Mapping[str, str]) -> Ite
     if spec.password and spec.password_secret.name:
         what = "both password and passwordSecret are given"
         yield origin.error("password", "contradiction", what, "keep passwordSecret")
-    if fault := known.get(spec.password_secret.name, ""):
+    if spec.password and (fault := length_fault(len(spec.password.encode("utf-8", "surrogateescape")))):
+        yield origin.error("password", "out-of-range", f"the peer {fault}", f"write {MOST_OCTETS} octets at most")
+    fault = known.get(spec.password_secret.name, "")
+    if fault and fault != MISSING:
         what = f"Secret {spec.password_secret.name} {fault}"
         yield origin.error("passwordSecret", "unsuitable-secret", what, f"make one of type {PASSWORD_TYPE}")
 
 
-def _warnings(origin: Origin, spec: BGPPeerSpec, profiles: Collection[str]) -> Iterator[Problem]:
+def _warnings(
+    origin: Origin, spec: BGPPeerSpec, profiles: Collection[str], known: Mapping[str, str]
+) -> Iterator[Problem]:
+    if known.get(name := spec.password_secret.name) == MISSING:
+        what = f"there is no Secret {name} here: no session is opened until there is"
+        remedy = f"kubectl create secret generic {name} --type={PASSWORD_TYPE} --from-literal={PASSWORD}=..."
+        yield origin.warning("passwordSecret", "missing-secret", what, remedy)
     if spec.bfd_profile and spec.bfd_profile not in profiles:
         guess = nearest(spec.bfd_profile, profiles)
         what = f"there is no BFDProfile {spec.bfd_profile} yet: the session does without BFD"

@@ -49,8 +49,12 @@ HERE = (
 """In the namespace of MetalLB's resources; a Secret cannot be created under one name alone."""
 
 
-def rbac(namespace: str) -> str:
-    """The namespace, a service account in it, its roles and their bindings."""
+def rbac(namespace: str, secrets: Sequence[str] = ()) -> str:
+    """The namespace, a service account in it, its roles and their bindings.
+
+    `secrets`: names of those with passwords of BGP sessions; no others may be read, for hosts' tokens are among them.
+    """
+    named = Right("", ("secrets",), LOOK, secrets)
     meta, here = {"name": NAME}, {"name": NAME, "namespace": namespace}
     role = {"apiVersion": f"{GROUP}/v1"}
     subjects = [{"kind": "ServiceAccount", **here}]
@@ -59,7 +63,7 @@ def rbac(namespace: str) -> str:
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here},
         {**role, "kind": "ClusterRole", "metadata": meta, "rules": _rules(EVERYWHERE)},
         {**role, "kind": "ClusterRoleBinding", "metadata": meta, "roleRef": _ref("ClusterRole"), "subjects": subjects},
-        {**role, "kind": "Role", "metadata": here, "rules": _rules(HERE)},
+        {**role, "kind": "Role", "metadata": here, "rules": _rules((*HERE, named) if secrets else HERE)},
         {**role, "kind": "RoleBinding", "metadata": here, "roleRef": _ref("Role"), "subjects": subjects},
     )
     return as_yaml([*every])

@@ -22,6 +22,7 @@ from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.configstate import ConfigStates
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
 from speakerd.kube.keykeeper import KeyKeeper
+from speakerd.kube.passwords import Passwords
 from speakerd.kube.poolstatus import PoolStatus
 from speakerd.kube.recorder import Recorder
 from speakerd.kube.reflector import FORBIDDEN, Reflector
@@ -29,6 +30,7 @@ from speakerd.kube.remembered import Remembered
 from speakerd.kube.weather import Weather
 from speakerd.kube.writer import WriteError, Writer
 from speakerd.model import Node, Record
+from speakerd.peering import Password
 from speakerd.settings import Settings
 from speakerd.snapshot import Stores
 
@@ -38,16 +40,25 @@ AGAIN = 5.0
 """Seconds until credentials are looked for again."""
 RECORD_AGAIN = 5.0
 """Seconds until a member record that could not be written, or is not seen, is written again."""
+NO_PASSWORDS: Mapping[str, Password] = {}
 T = TypeVar("T", bound=Struct)
 
 
 class Cluster:
     """The reflectors by kind, the election, writer and recorder; `changed` is called whenever one of them has news.
 
-    `known`: the keys of the members' messages that were in use before this process.
+    `known`: the keys of the members' messages that were in use before this process; `passwords`: those of BGP sessions,
+    by the name of their Secret.
     """
 
-    def __init__(self, settings: Settings, me: str, changed: Callable[[], None], known: tuple[Key, ...] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        me: str,
+        changed: Callable[[], None],
+        known: tuple[Key, ...] = (),
+        passwords: Mapping[str, Password] = NO_PASSWORDS,
+    ) -> None:
         namespace = settings.kubernetes.namespace
         self._settings = settings
         self._namespace = namespace
@@ -82,6 +93,7 @@ class Cluster:
         self._had_pools = False
         self._elect = asyncio.Event()
         self._wanted = {each.kind.name: asyncio.Event() for each in self._asked_for}
+        self.passwords = Passwords(namespace, passwords, changed)
         self.keeper = KeyKeeper(namespace, settings.membership.secret_file, known, changed)
 
     @property
@@ -140,6 +152,7 @@ class Cluster:
         """All that is known now. `hints`: who owned the VIPs, where an earlier process told it."""
         now = time.monotonic()
         pools = self._counting(self.pools, now)
+        passwords, secrets = self.passwords.value()
         self._had_pools |= bool(pools)
         return Stores(
             services=self.services.value,
@@ -162,6 +175,8 @@ class Cluster:
             namespaces=self.namespaces.value if self.namespaces.synced else None,
             legacy=self.legacy.value,
             known=self.known,
+            passwords=passwords,
+            secrets=secrets,
             pools_gone=self._had_pools and not pools,
         )
 
@@ -210,8 +225,9 @@ class Cluster:
     @property
     def failing(self) -> dict[str, str]:
         """What could not be written when it was last tried, and why."""
+        sources = (self.keeper.failing, self.passwords.failing)
         sinks = [each.failing for each in (self.writer, self.recorder) if each]
-        return {what: why for each in (self._failing, self.keeper.failing, *sinks) for what, why in each.items()}
+        return {what: why for each in (self._failing, *sources, *sinks) for what, why in each.items()}
 
     def _failed(self, what: str, fault: Exception) -> None:
         """Log a failure, once as long as it stays the same."""
@@ -234,6 +250,7 @@ class Cluster:
                 for each in self._asked_for:
                     self._start(group, self._watch(each, client), f"watch-{each.kind.name}")
                 self._start(group, self.keeper.run(client, writer), "mesh-key")
+                self._start(group, self.passwords.run(client), "passwords")
                 watch = reflector.run(self.allocator, client, self._allocator_changed)
                 self._start(group, watch, "watch-allocator")
                 self._start(group, self._take_part(writer), "election")

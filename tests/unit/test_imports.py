@@ -43,9 +43,13 @@ STOREYS = (
     | {"membership.envelope", "membership.heartbeat", "membership.keys", "membership.ring", "ownership.message"},
     {
         "advertise",
+        "aggregates",
         "bfd",
         "consent",
+        "holders",
+        "neighbours",
         "poolcounts",
+        "prefixes",
         "routes",
         "kube.body",
         "kube.lease",
@@ -76,6 +80,7 @@ STOREYS = (
     | {
         "account",
         "bell",
+        "board",
         "chronicle",
         "company",
         "conditions",
@@ -85,6 +90,7 @@ STOREYS = (
         "explain",
         "gossip",
         "httpd",
+        "inheritance",
         "outlook",
     }
     | {"membership.transport", "metrics", "segments", "standing", "tally"}
@@ -97,13 +103,12 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise allocator annotations bfd bgp chronicle company conditions config consent deadlines decide decision"
-    " diagnosis difference errands events exchange explain findings gossip hold kinds members membership mesh"
-    " metrics model occupancy outbox outlook ownership peering poolcounts prospects report routes search segments"
-    " sessions settings sharing snapshot standing status strangers tally terms vips wire wish kube.body kube.l2status"
-    " kube.lease"
-    " kube.meshkeys kube.objects kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule"
-    " layer2.sieve".split()
+    "advertise aggregates allocator annotations bfd bgp chronicle company conditions config consent deadlines"
+    " decide decision diagnosis difference errands events exchange explain findings gossip hold holders kinds"
+    " members membership mesh metrics model neighbours occupancy outbox outlook ownership peering poolcounts"
+    " prefixes prospects report routes search segments sessions settings sharing snapshot standing status"
+    " strangers tally terms vips wire wish kube.body kube.l2status kube.lease kube.meshkeys kube.objects"
+    " kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset(
     "bfd.mirror bfd.neighbours bfd.part bfd.transport config.load config.sources membership.transport".split()

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.bell import COUNT, NEWS
+from speakerd.board import Board, LinkFull
 from speakerd.exchange import Candidate, Claim, Counters, Facts, Observed, Stake, Vip, Wanted
 from speakerd.link import (
-    Board,
     Link,
-    LinkFull,
     SightReader,
     SightWriter,
     WantedReader,
@@ -36,7 +35,7 @@ def taken(reader: WantedReader) -> dict[bytes, Stake | None]:
     reader.look()
     changes: dict[bytes, Stake | None] = {}
     while reader.pending:
-        changes |= reader.changes()
+        changes |= reader.changes().vips
     return changes
 
 
