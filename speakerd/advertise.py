@@ -166,10 +166,10 @@ def why(snapshot: Snapshot, key: str, ip: IP, interfaces: Iterable[Interface] = 
     reach = Reach(snapshot.config, snapshot.nodes, snapshot.members, snapshot.me)
     service, endpoints = snapshot.services[key], snapshot.endpoints.get(key, NOWHERE)
     found = reach.announcement(service, ip)
-    if found in UNREACHED or not endpoints.somewhere:
+    if found is Reason.BY_BGP and not endpoints.somewhere:
+        found = Reason.NO_ENDPOINTS
+    if found in (*UNREACHED, Reason.BY_BGP) or not endpoints.somewhere:
         return dict.fromkeys(snapshot.nodes, found if isinstance(found, Reason) else Reason.NO_ENDPOINTS)
-    if found is Reason.BY_BGP:
-        return dict.fromkeys(snapshot.nodes, found)
     everybody = _agreed(snapshot, ip, reach)
     told = {}
     for name in snapshot.nodes:

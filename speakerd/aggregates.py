@@ -60,7 +60,7 @@ class Aggregates:
         return keys, frozenset(key for key in keys if holder in self._lost.get(key, NOBODY))
 
     def turn(self, age: Age) -> tuple[Mapping[bytes, Prefix | None], Iterable[Holder]]:
-        """What changed prefixes come to, None where nobody wants one; and the holders of which `of` may say other now."""
+        """What changed prefixes come to, None where nobody wants one; the holders of which `of` may say other now."""
         found = {key: self._settled(key, age) for key in self._touched}
         moved, self._touched, self._moved = self._moved, set(), set()
         return found, moved

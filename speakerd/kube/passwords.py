@@ -24,7 +24,7 @@ class Passwords:
         self._changed = changed
         self._watched: dict[str, Reflector[objects.Secret]] = {}
         self._wanted = asyncio.Event()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, tuple[Reflector[objects.Secret], asyncio.Task[None]]] = {}
         self._read: dict[str, tuple[objects.Secret | None, Password | str]] = {}
         self._value: Mapping[str, Password] = known
         self._faults: Mapping[str, str] = {}
@@ -37,6 +37,7 @@ class Passwords:
         kept = {name: each for name, each in self._watched.items() if name in names}
         new = {name: self._reflector(name) for name in sorted(names - kept.keys())}
         self._watched = kept | new
+        self._read = {name: each for name, each in self._read.items() if name in kept}
         self._wanted.set()
 
     def _reflector(self, name: str) -> Reflector[objects.Secret]:
@@ -79,12 +80,12 @@ class Passwords:
         """Watch what is wanted until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                for name in self._tasks.keys() - self._watched.keys():
-                    self._tasks.pop(name).cancel()
-                    self._read.pop(name, None)
+                for name in [name for name, (each, _) in self._tasks.items() if self._watched.get(name) is not each]:
+                    self._tasks.pop(name)[1].cancel()
                 for name in self._watched.keys() - self._tasks.keys():
-                    watch = reflector.run(self._watched[name], client, self._changed)
-                    self._tasks[name] = group.create_task(watch, name=f"watch-secret-{name}")
+                    each = self._watched[name]
+                    watch = reflector.run(each, client, self._changed)
+                    self._tasks[name] = each, group.create_task(watch, name=f"watch-secret-{name}")
                 self._wanted.clear()
                 await self._wanted.wait()
 

@@ -13,6 +13,7 @@ from speakerd.explain import AddressReport, Explanation, Unknown, View
 from speakerd.model import IP, Advertisement, Config, Endpoints, Interface, Node, Pool, Range, Reason, Service
 from speakerd.ownership.message import CAUSES
 from speakerd.ownership.ranking import ranking
+from speakerd.peering import Peer, Route, Routing
 
 VIP: IP = ip_address("10.0.0.1")
 POOL = Pool("p", (Range(4, int(VIP), int(VIP) + 9),))
@@ -172,6 +173,15 @@ def test_an_address_without_endpoints_is_told_so_for_every_node() -> None:
     assert (told.answer, told.reason, told.candidates) == ("is announced by nobody", "no-endpoints", [])
     assert {each.reason for each in told.others} == {"no-endpoints"}
     assert [each.node for each in told.others] == ["a", "b", "c", "d"]
+
+
+def test_an_address_that_routers_alone_learn_is_told_so_and_not_as_a_fault() -> None:
+    config = Config((POOL,), routing=Routing((Peer("tor", 1, 2),), (Route("all"),)))
+    told = about(view(service("web", "10.0.0.1"), config=config))
+    assert (told.answer, told.reason) == ("is announced by BGP alone", "by-bgp-alone")
+    assert told.because.startswith("no L2Advertisement selects its pool")
+    unserved = about(view(service("web", "10.0.0.1"), config=config, endpoints=Endpoints()))
+    assert (unserved.answer, unserved.reason) == ("is announced by nobody", "no-endpoints")
 
 
 def test_a_host_that_announces_nothing_says_so() -> None:

@@ -1,8 +1,11 @@
 """What is for some Services alone, and kinds that are watched where something asks for them."""
 
+from collections.abc import Mapping
+
 import pytest
 from msgspec.structs import replace
 
+from speakerd.config import secrets
 from speakerd.config.resources import (
     BGPPeerSpec,
     ConfigMap,
@@ -10,6 +13,7 @@ from speakerd.config.resources import (
     IPAddressPoolSpec,
     LabelSelector,
     Metadata,
+    SecretReference,
     ServiceAllocation,
 )
 from speakerd.kube import objects
@@ -17,8 +21,9 @@ from speakerd.kube.objects import (
     ON_DEMAND,
     Labelled,
 )
+from speakerd.peering import Password
 from speakerd.settings import Settings
-from speakerd.snapshot import Memo, build
+from speakerd.snapshot import Memo, Stores, build
 from tests.unit.seen import META, api_service, stores
 
 
@@ -95,6 +100,57 @@ def test_what_advertises_by_bgp_is_waited_for_once_there_is_a_peer() -> None:
     assert not seen.settled
     seen, _ = build(replace(known, known=ON_DEMAND), Settings(), memo)
     assert seen.settled
+
+
+def tor(name: str = "tor", **spec: object) -> objects.BGPPeer:
+    plain = BGPPeerSpec(64512, 64513, peer_address="192.0.2.1")
+    return objects.BGPPeer(Metadata(name, "metallb-system"), replace(plain, **spec))
+
+
+NAMED = SecretReference("s")
+
+
+def watched(**kinds: Mapping[str, object]) -> Stores:
+    """All that can be watched is known."""
+    return replace(stores(**kinds), known=ON_DEMAND)
+
+
+def test_passwords_are_known_by_peer_from_a_secret_or_as_written_and_shown_nowhere() -> None:
+    peers = {"tor": tor(password_secret=NAMED), "old": tor("old", password="inline"), "bare": tor("bare")}
+    given = watched(peers=peers, passwords={"s": Password(b"hunter2")}, secrets={"s": ""})
+    settings = Settings()
+    seen, memo = build(given, settings, Memo(settings))
+    assert seen.passwords == {"tor": Password(b"hunter2"), "old": Password(b"inline")}
+    assert memo.secrets("a") == {"s"}
+    again, _ = build(replace(given, row_version=9), settings, memo)
+    assert again.passwords is seen.passwords
+    assert "hunter2" not in repr(seen) + repr(given)
+    assert "inline" not in repr(seen) + repr(given)
+
+
+def test_a_secret_that_is_not_there_is_a_warning_and_one_that_holds_no_password_takes_the_peer_out() -> None:
+    settings, given = Settings(), watched(peers={"tor": tor(password_secret=NAMED)})
+    seen, memo = build(given, settings, Memo(settings))
+    assert (seen.config.problems, len(seen.config.routing.peers)) == ((), 1)
+    seen, memo = build(replace(given, secrets={"s": secrets.MISSING}), settings, memo)
+    told = [(each.field, each.reason, each.severity) for each in seen.config.problems]
+    assert told == [("spec.passwordSecret", "missing-secret", "warning")]
+    assert len(seen.config.routing.peers) == 1
+    seen, memo = build(replace(given, secrets={"s": "has no key password"}), settings, memo)
+    assert [each.severity for each in seen.config.problems] == ["error"]
+    assert seen.config.routing.peers == ()
+    assert memo.secrets("a") == {"s"}, "it is watched on, or nobody would see that it is mended"
+
+
+def test_only_secrets_of_peers_that_select_this_node_are_asked_for() -> None:
+    chosen = tor(password_secret=NAMED, node_selectors=(LabelSelector({"rack": "1"}),))
+    nodes = {name: objects.Node(Labelled(name, labels={"rack": rack})) for name, rack in (("a", "1"), ("b", "2"))}
+    settings, given = Settings(), watched(peers={"tor": chosen}, nodes=nodes)
+    _, memo = build(given, settings, Memo(settings))
+    assert [sorted(memo.secrets(name)) for name in ("a", "b", "unknown")] == [["s"], [], []]
+    quiet = Settings(announce="none")
+    _, memo = build(given, quiet, Memo(quiet))
+    assert memo.secrets("a") == frozenset()
 
 
 def config_map(text: str) -> ConfigMap:

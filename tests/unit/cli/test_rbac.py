@@ -1,5 +1,7 @@
 """`speakerd rbac` prints what kubectl apply takes, and nothing that the agent does not need."""
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -31,6 +33,18 @@ def test_no_right_is_for_everything(capsys: pytest.CaptureFixture[str], kind: st
     rules = printed(capsys)[kind]["rules"]
     assert "*" not in str(rules)
     assert "escalate" not in str(rules)
+
+
+def test_secrets_may_be_read_by_name_alone_and_those_of_peers_where_they_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def readable(*options: str) -> list[object]:
+        rules: Any = printed(capsys, *options)["Role"]["rules"]
+        looks = [each for each in rules if each["resources"] == ["secrets"] and "watch" in each["verbs"]]
+        return [each["resourceNames"] for each in looks]
+
+    assert readable() == [["memberlist"]]
+    assert readable("--secret", "tor", "--secret", "spine") == [["memberlist"], ["tor", "spine"]]
 
 
 def test_a_kubeconfig_is_made_for_names_that_a_host_can_have(capsys: pytest.CaptureFixture[str]) -> None:
