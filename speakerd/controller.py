@@ -161,6 +161,7 @@ class Controller:
         """Have written down what this node owns."""
         if self._cluster.recorder and self._plan and self._snapshot and self._snapshot.settled:
             self._cluster.recorder.apply(self._plan, self._snapshot.services, self._observed.claims)
+            self._cluster.tell(self._plan, self._observed, self._snapshot)
 
     def _rung(self) -> None:
         """The announcer shows something new."""

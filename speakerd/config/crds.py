@@ -27,7 +27,7 @@ from speakerd.config.schemas import (
 
 def crds() -> str:
     """The manifests, for kubectl apply."""
-    every = (_pools(), _advertisements(), *bgp_crds(), _l2_statuses(), _states())
+    every = (_pools(), _advertisements(), *bgp_crds(), _l2_statuses(), _bgp_statuses(), _states())
     return yaml.safe_dump_all(every, sort_keys=False, width=160, explicit_start=True)
 
 
@@ -132,12 +132,31 @@ def _l2_statuses() -> Schema:
             "serviceNamespace": fixed("Its namespace."),
         },
     )
+    return _told("ServiceL2Status", "Allocated Node", status)
+
+
+def _bgp_statuses() -> Schema:
+    peers = {"type": "array", "items": {"type": "string", "maxLength": NAME_LENGTH}}
+    status = table(
+        "Who was told of it.",
+        {
+            "node": fixed("The node that announces."),
+            "peers": {"description": "Names of BGPPeers with a session that are told of it.", **peers},
+            "serviceName": fixed("The Service."),
+            "serviceNamespace": fixed("Its namespace."),
+        },
+    )
+    return _told("ServiceBGPStatus", "Node", status)
+
+
+def _told(kind: str, where: str, status: Schema) -> Schema:
+    """A kind that tells of a Service on a node."""
     columns: list[Schema] = [
-        {"name": "Allocated Node", "type": "string", "jsonPath": ".status.node"},
+        {"name": where, "type": "string", "jsonPath": ".status.node"},
         {"name": "Service Name", "type": "string", "jsonPath": ".status.serviceName"},
         {"name": "Service Namespace", "type": "string", "jsonPath": ".status.serviceNamespace"},
     ]
-    return crd("ServiceL2Status", {"spec": {"type": "object"}, "status": status}, (), columns)
+    return crd(kind, {"spec": {"type": "object"}, "status": status}, (), columns)
 
 
 def _states() -> Schema:

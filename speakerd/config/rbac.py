@@ -43,8 +43,8 @@ HERE = (
     Right("metallb.io", ("ipaddresspools/status",), ("patch",)),
     Right("metallb.io", ("configurationstates",), ("get", "create")),
     Right("metallb.io", ("configurationstates/status",), ("patch",)),
-    Right("metallb.io", ("servicel2statuses",), ("list", "create", "delete")),
-    Right("metallb.io", ("servicel2statuses/status",), ("patch",)),
+    Right("metallb.io", ("servicel2statuses", "servicebgpstatuses"), ("list", "create", "delete")),
+    Right("metallb.io", ("servicel2statuses/status", "servicebgpstatuses/status"), ("patch",)),
 )
 """In the namespace of MetalLB's resources; a Secret cannot be created under one name alone."""
 

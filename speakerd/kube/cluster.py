@@ -16,8 +16,9 @@ import structlog
 from msgspec import Struct
 
 from speakerd.decision import Plan, Snapshot
-from speakerd.exchange import Key, Member
+from speakerd.exchange import Key, Member, Observed
 from speakerd.kube import body, lease, objects, reflector
+from speakerd.kube.bgpstatus import BgpStatus
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.configstate import ConfigStates
 from speakerd.kube.credentials import Credentials, CredentialsProblem, find
@@ -84,6 +85,7 @@ class Cluster:
         self.recorder: Recorder | None = None
         self.pool_status: PoolStatus | None = None
         self.states: ConfigStates | None = None
+        self.bgp_status: BgpStatus | None = None
         self.record: tuple[Node, Member] | None = None
         self._recorded_at = 0.0
         self._record_changed = asyncio.Event()
@@ -203,6 +205,11 @@ class Cluster:
             self.pool_status.apply(plan.assignments, seen.config)
             self.states.apply(seen.config, seen.nodes.get(seen.me, Node(seen.me)))
 
+    def tell(self, plan: Plan, observed: Observed, seen: Snapshot) -> None:
+        """Hand what came of a plan to who writes of routers; of a Node that the API does not know nothing is said."""
+        if self.bgp_status and (node := seen.nodes.get(seen.me)):
+            self.bgp_status.apply(plan, observed, node)
+
     @property
     def allocating(self) -> bool:
         """Whether this node is the allocator."""
@@ -242,6 +249,7 @@ class Cluster:
         self.writer = writer = Writer(client, self._namespace, self.election.me, lambda: self.allocating, self._changed)
         self.pool_status = PoolStatus(client, self._namespace, lambda: self.allocating)
         self.states = ConfigStates(client, self._namespace, self.election.me, lambda: self.allocating)
+        self.bgp_status = BgpStatus(client, self._namespace, self.election.me)
         self.recorder = recorder = Recorder(client, self._namespace, self.election.me, self._changed)
         try:
             async with asyncio.TaskGroup() as group:
@@ -259,6 +267,7 @@ class Cluster:
                 self._start(group, recorder.run(), "recorder")
                 self._start(group, self.pool_status.run(), "pool-status")
                 self._start(group, self.states.run(), "configuration-state")
+                self._start(group, self.bgp_status.run(), "bgp-status")
         finally:
             client.close()
 

@@ -40,22 +40,32 @@ def name_of(node: str, key: str) -> str:
 
 
 def new(namespace: str, node: Node, key: str, interfaces: tuple[str, ...]) -> bytes:
-    """A ServiceL2Status as MetalLB's speakers write it; it goes with its Node, as theirs with their pod."""
-    service_namespace, _, name = key.partition("/")
+    """A ServiceL2Status as MetalLB's speakers write it."""
+    shell = made("ServiceL2Status", name_of(node.name, key), namespace, node, key)
+    return encode(shell | {"status": _said(node.name, key, interfaces)})
+
+
+def made(kind: str, name: str, namespace: str, node: Node, key: str) -> dict[str, object]:
+    """An object that tells of Service `key` on a node, without its status; it goes with its Node."""
+    service_namespace, _, service = key.partition("/")
     metadata: dict[str, object] = {
-        "name": name_of(node.name, key),
+        "name": name,
         "namespace": namespace,
         "labels": {
-            NODE_LABEL: node.name if len(node.name) <= LABEL_LENGTH else sha256(node.name.encode()).hexdigest()[:32],
-            SERVICE_LABEL: name,
+            NODE_LABEL: node_label(node.name),
+            SERVICE_LABEL: service,
             SERVICE_NAMESPACE_LABEL: service_namespace,
         },
         "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": node.name, "uid": node.uid}],
     }
     if not node.uid:
         del metadata["ownerReferences"]
-    kind = {"apiVersion": "metallb.io/v1beta1", "kind": "ServiceL2Status"}
-    return encode(kind | {"metadata": metadata, "spec": {}, "status": _said(node.name, key, interfaces)})
+    return {"apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": metadata, "spec": {}}
+
+
+def node_label(node: str) -> str:
+    """The name of a node as a label's value."""
+    return node if len(node) <= LABEL_LENGTH else sha256(node.encode()).hexdigest()[:32]
 
 
 def patch(node: str, key: str, interfaces: tuple[str, ...]) -> bytes:

@@ -59,7 +59,7 @@ BUILTIN = (
 )
 METALLB = (
     *("IPAddressPool", "L2Advertisement", "BGPAdvertisement", "Community", "BFDProfile"),
-    *("ServiceL2Status", "ConfigurationState"),
+    *("ServiceL2Status", "ServiceBGPStatus", "ConfigurationState"),
 )
 
 

@@ -226,6 +226,7 @@ def test_objects_of_the_api_meet_the_model_on_the_way_in_and_out_only() -> None:
     assert both <= {
         "cli.world",
         "snapshot",
+        "kube.bgpstatus",
         "kube.body",
         "kube.cluster",
         "kube.keykeeper",

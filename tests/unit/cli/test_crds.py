@@ -24,6 +24,7 @@ def test_without_policies_the_definitions_are_printed(capsys: pytest.CaptureFixt
         "BFDProfile",
         "Community",
         "ServiceL2Status",
+        "ServiceBGPStatus",
         "ConfigurationState",
     ]
 
@@ -31,7 +32,7 @@ def test_without_policies_the_definitions_are_printed(capsys: pytest.CaptureFixt
 def test_policies_come_after_the_definitions_each_before_its_binding(capsys: pytest.CaptureFixture[str]) -> None:
     kinds = [each["kind"] for each in printed(capsys)]
     policy = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
-    assert kinds == ["CustomResourceDefinition"] * 8 + policy * 2
+    assert kinds == ["CustomResourceDefinition"] * 9 + policy * 2
 
 
 def test_another_namespace_and_class_are_in_the_policies(capsys: pytest.CaptureFixture[str]) -> None:

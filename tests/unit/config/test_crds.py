@@ -21,6 +21,7 @@ from speakerd.config.resources import (
     L2AdvertisementSpec,
 )
 from speakerd.config.schemas import ADDRESSES
+from speakerd.kube.bgpstatus import Detail
 from speakerd.kube.objects import L2StatusDetail
 
 KINDS = {
@@ -31,6 +32,7 @@ KINDS = {
     "BFDProfile": ("spec", BFDProfileSpec),
     "Community": ("spec", CommunitySpec),
     "ServiceL2Status": ("status", L2StatusDetail),
+    "ServiceBGPStatus": ("status", Detail),
 }
 MANIFESTS = {each["spec"]["names"]["kind"]: each for each in yaml.safe_load_all(crds())}
 
@@ -68,18 +70,18 @@ def test_schema_and_structs_hold_the_same_fields_of_the_same_types(kind: str) ->
 def test_names_are_metallb_s(kind: str) -> None:
     spec = MANIFESTS[kind]["spec"]
     assert (spec["group"], spec["scope"], spec["versions"][0]["name"]) == ("metallb.io", "Namespaced", "v1beta1")
-    odd = {"ServiceL2Status": "servicel2statuses", "Community": "communities"}
+    statuses = {f"Service{each}Status": f"service{each.lower()}statuses" for each in ("L2", "BGP")}
+    odd = {**statuses, "Community": "communities"}
     plural = odd.get(kind, f"{kind.lower()}s")
     assert spec["names"]["plural"] == plural
     assert MANIFESTS[kind]["metadata"]["name"] == f"{plural}.metallb.io"
 
 
-def test_the_status_of_a_service_is_a_subresource_and_names_its_node_and_service_for_ever() -> None:
-    (version,) = MANIFESTS["ServiceL2Status"]["spec"]["versions"]
+@pytest.mark.parametrize("kind", ["ServiceL2Status", "ServiceBGPStatus"])
+def test_the_status_of_a_service_is_a_subresource_and_names_its_node_and_service_for_ever(kind: str) -> None:
+    (version,) = MANIFESTS[kind]["spec"]["versions"]
     assert version["subresources"] == {"status": {}}
-    fixed = {
-        name for name, each in schema("ServiceL2Status")["properties"].items() if "x-kubernetes-validations" in each
-    }
+    fixed = {name for name, each in schema(kind)["properties"].items() if "x-kubernetes-validations" in each}
     assert fixed == {"node", "serviceName", "serviceNamespace"}
 
 
