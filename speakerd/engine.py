@@ -46,6 +46,10 @@ class Engine:
         self._stood_still: Callable[[float, float], None] = lambda _seconds, _now: None
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[float], None]] = {}
+        # Who waits to write stands in a poll of its own, readable itself where one may: others pay nothing for it.
+        self._writable = select.epoll()
+        self._writers: dict[int, Callable[[float], None]] = {}
+        self.register(self._writable.fileno(), self._let_write)
         self._cores: list[Core] = []
         self._running = True
         self._due: float | None = None
@@ -57,6 +61,7 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self._epoll.close()
+        self._writable.close()
 
     def register(self, fileno: int, callback: Callable[[float], None]) -> None:
         """Call `callback(now)` whenever `fileno` is readable."""
@@ -64,9 +69,27 @@ class Engine:
         self._callbacks[fileno] = callback
 
     def unregister(self, fileno: int) -> None:
-        """Forget `fileno`; to be called before it is closed."""
+        """No longer care whether `fileno` is readable; to be called before it is closed."""
         del self._callbacks[fileno]
         self._epoll.unregister(fileno)
+
+    def await_writable(self, fileno: int, callback: Callable[[float], None] | None) -> None:
+        """Call `callback(now)` whenever `fileno` takes bytes, or has failed; None: no longer, as before it is closed.
+
+        Apart from whether it is registered for reading.
+        """
+        if callback is None:
+            if self._writers.pop(fileno, None):
+                self._writable.unregister(fileno)
+            return
+        if fileno not in self._writers:
+            self._writable.register(fileno, select.EPOLLOUT)
+        self._writers[fileno] = callback
+
+    def _let_write(self, now: float) -> None:
+        for fileno, _ in self._writable.poll(0.0, READY_AT_ONCE):
+            if callback := self._writers.get(fileno):
+                callback(now)
 
     def add(self, core: Core) -> None:
         """Wake `core` at its deadlines."""

@@ -1,7 +1,10 @@
 """Bytes are served before deadlines are judged, and what is due is woken."""
 
 import os
+import select
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -120,3 +123,77 @@ def test_waiting_that_was_meant_is_no_gap() -> None:
         engine.add(Alarm(10.02))
         engine.turn()
     assert told == []
+
+
+def filled(end: socket.socket) -> socket.socket:
+    end.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            end.send(bytes(1 << 16))
+    return end
+
+
+def test_a_writer_is_called_once_there_is_room_and_not_before(engine: Engine) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        called: list[float] = []
+        alarm = Alarm(1.0)
+        engine.add(alarm)
+        engine.await_writable(filled(ours).fileno(), called.append)
+        engine.turn()
+        filled(theirs)  # what the peer writes is no room for us
+        alarm.at = 1.0
+        engine.turn()
+        assert called == []
+        while select.select([], [ours], [], 0)[1] == []:
+            theirs.recv(1 << 16)
+        engine.turn()
+        assert called[:1] == [10.0]
+
+
+def test_who_no_longer_waits_to_write_is_called_no_more(engine: Engine) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        called: list[str] = []
+        engine.await_writable(ours.fileno(), lambda _: called.append("old"))
+        engine.await_writable(ours.fileno(), lambda _: called.append("new"))
+        engine.turn()
+        engine.await_writable(ours.fileno(), None)
+        engine.await_writable(ours.fileno(), None)
+        engine.add(Alarm(1.0))
+        engine.turn()
+        assert called == ["new"]
+
+
+def test_a_file_is_read_and_written_each_by_its_own_callback(engine: Engine) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        called: list[str] = []
+
+        def write(_now: float) -> None:
+            called.append("write")
+            engine.await_writable(ours.fileno(), None)
+
+        def read(_now: float) -> None:
+            called.append(ours.recv(9).decode())
+
+        engine.register(ours.fileno(), read)
+        engine.await_writable(ours.fileno(), write)
+        engine.turn()
+        theirs.send(b"read")
+        engine.turn()
+        engine.unregister(ours.fileno())
+        theirs.send(b"unread")
+        engine.await_writable(ours.fileno(), write)
+        engine.turn()
+        assert called == ["write", "read", "write"]
+
+
+def test_a_socket_that_cannot_be_written_any_more_is_told_to_its_writer(engine: Engine) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        called: list[float] = []
+        engine.await_writable(filled(ours).fileno(), called.append)
+        theirs.close()
+        engine.turn()
+        assert called == [10.0]
