@@ -21,7 +21,7 @@ class Terms(Struct, frozen=True):
 
     `asn`, `identifier`: ours in the OPEN. `peer_asn` 0: learnt, and `dynamic` says internal or external. `hold_time` 0:
     without timers. `keepalive_time`, `connect_time` 0: the defaults. `restart_time` 0: no graceful restart;
-    `restarted`: this process has just come back, and forwarded on meanwhile. `dials` False is the passive mode;
+    `restarted`: this process has just come back. `dials` False is the passive mode;
     `accepts` False: nobody but us opens the session. `way`: whatever else the connection depends on (addresses, port, a
     digest of the password): compared, never read.
     """
@@ -50,10 +50,13 @@ class Terms(Struct, frozen=True):
 
     @property
     def _restart(self) -> Restart | None:
-        """The N bit stays off: with it a node that shuts down keeps traffic that it no longer forwards (RFC 8538)."""
+        """The kernel forwards without us, so a peer may always keep what it has until it hears all anew.
+
+        The N bit stays off: with it a node that shuts down keeps traffic that it no longer forwards (RFC 8538).
+        """
         if not self.restart_time:
             return None
-        kept = tuple((family, self.restarted) for family in self.families)
+        kept = tuple((family, True) for family in self.families)
         return Restart(self.restart_time, kept, restarted=self.restarted)
 
     def outlived_by(self, other: "Terms") -> bool:

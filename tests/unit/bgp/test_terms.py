@@ -38,7 +38,7 @@ def test_no_hold_time_is_another_wish_than_none_said() -> None:
 def test_a_restart_is_offered_when_wanted_and_told_when_it_has_been() -> None:
     wanted = terms(replace(PEER, graceful_restart=True))
     fresh = wanted.open.capabilities.restart
-    assert fresh == Restart(RESTART_TIME, ((IPV4, False), (IPV6, False)))
+    assert fresh == Restart(RESTART_TIME, ((IPV4, True), (IPV6, True)))
     back = replace(wanted, restarted=True).open.capabilities.restart
     assert back == Restart(RESTART_TIME, ((IPV4, True), (IPV6, True)), restarted=True)
 
