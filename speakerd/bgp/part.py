@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from speakerd.bgp import nexthop, origination, terms
 from speakerd.bgp.attribute import Attributes
+from speakerd.bgp.discovery import Discovery
 from speakerd.bgp.error import Cease
 from speakerd.bgp.listening import Listener, Place
 from speakerd.bgp.origination import Side
@@ -44,6 +45,7 @@ class Bgp:
     ) -> None:
         self._wire = Wire(register, unregister, await_writable)
         self._listener = Listener(register, unregister, self._accepted)
+        self._discovery = Discovery(register, unregister, self._learn)
         self._random = random
         self._settings = BgpSettings()
         self._partners: dict[str, Partner] = {}
@@ -85,6 +87,7 @@ class Bgp:
             partner.most = settings.maximum_prefixes
         self._turns = deque(self._partners.values())
         self._listen(now)
+        self._discover(now)
 
     def _begin(self, neighbour: Neighbour, now: float) -> None:
         made = Partner(neighbour, self._terms(neighbour), self._wire, self._attributes, self._tell, self._random, now)
@@ -123,6 +126,14 @@ class Bgp:
         self._interfaces = interfaces
         for partner in self._partners.values():
             partner.see(interfaces, now)
+        self._discover(now)
+
+    def _discover(self, now: float) -> None:
+        """Look for peers that have no address, on their interfaces."""
+        names = {each.neighbour.peer.interface for each in self._partners.values()}
+        self._discovery.apply(
+            {each.index: (each.name, each.mac) for each in self._interfaces if each.name in names}, now
+        )
 
     def change(self, prefixes: Mapping[bytes, Prefix | None], now: float) -> None:
         """Announce these (by their key) as they say, or no longer (None); few at once, many in slices."""
@@ -175,12 +186,12 @@ class Bgp:
             if peer in (partner.name, partner.address):
                 partner.reset(Cease.BFD_DOWN, now)
 
-    def learn(self, interface: str, address: str, now: float) -> None:
+    def _learn(self, interface: str, address: str, now: float) -> None:
         """A router on `interface` has shown its link-local address: an unnumbered peer's."""
         for partner in self._partners.values():
             if partner.neighbour.peer.interface == interface:
                 partner.learn(address, now)
-                self._listen(now)
+        self._listen(now)
 
     # -- what comes in
 
@@ -204,12 +215,13 @@ class Bgp:
         work = self._worked if any(each.busy for each in self._partners.values()) else None
         ends = self._left_by if self._left_by is not None and not self.left else None
         own = soonest(work, ends, self._withdraw_at, self._grown_at)
-        return soonest(own, self._wire.deadline(), self._listener.deadline(), *timers)
+        return soonest(own, self._wire.deadline(), self._listener.deadline(), self._discovery.deadline(), *timers)
 
     def wake(self, now: float) -> None:
         """Do what is due, and a slice of work for one neighbour."""
         self._wire.wake(now)
         self._listener.wake(now)
+        self._discovery.wake(now)
         if self._grown_at is not None and self._grown_at <= now:
             self._young, self._grown_at = False, None
             self.configure(self._neighbours, self._settings, now)
@@ -266,7 +278,7 @@ class Bgp:
     @property
     def problems(self) -> Mapping[str, str]:
         """Detail by word, of what stands now."""
-        return self._listener.problems
+        return {**self._listener.problems, **self._discovery.problems}
 
     @property
     def counters(self) -> Counter[str]:

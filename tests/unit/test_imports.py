@@ -111,8 +111,8 @@ PURE = frozenset(
     " kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset(
-    "bfd.mirror bfd.neighbours bfd.part bfd.transport bgp.listening bgp.part bgp.tcp bgp.transport config.load"
-    " config.sources membership.transport".split()
+    "bfd.mirror bfd.neighbours bfd.part bfd.transport bgp.discovery bgp.listening bgp.part bgp.tcp bgp.transport"
+    " config.load config.sources membership.transport".split()
 )
 
 WORLD = frozenset(

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_network
@@ -136,6 +137,7 @@ class Router:
     def __init__(self, loop: Loop, number: int, order: list[str] | None = None) -> None:
         self.name, self.address = f"router{number}", f"127.0.0.{number}"
         self.table: dict[str, tuple[Attributes, bytes]] = {}
+        self.told: dict[str, list[Attributes]] = defaultdict(list)
         self.ended = False
         self._order = order if order is not None else []
         engine = loop.engine
@@ -210,6 +212,7 @@ class Router:
             assert said.attributes
             for network in networks(routes):
                 self.table[str(network)] = said.attributes, routes.next_hop
+                self.told[str(network)].append(said.attributes)
 
 
 class Listening:
