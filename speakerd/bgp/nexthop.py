@@ -25,12 +25,13 @@ def next_hops(
 ) -> Mapping[Family, bytes]:
     """Octets of a next hop for each family that has one. `near`: the peer is on our link.
 
-    Then the link-local address goes with an IPv6 one (RFC 2545 section 3). IPv4 goes by way of IPv6 where that was
-    agreed (RFC 8950) and the session itself is over IPv6.
+    Then the link-local address goes with an IPv6 one (RFC 2545 section 3), if the session itself is over IPv6: FRR ends
+    one over IPv4 by which it hears of a link-local address before it knows the interface. IPv4 goes by way of IPv6
+    where that was agreed (RFC 8950) and the session is over IPv6.
     """
     here = _interface(ends, interfaces)
     if ":" not in ends.local:
-        ours = _six("", here, near=near)
+        ours = _six("", here, near=False) or _six("", here, near=True)
         return _present({IPV4: ip_address(ends.local).packed, IPV6: ours})
     six = _six(ends.local, here, near=near)
     four = six if negotiated.extended_next_hop else _first(here.ipv4 if here else ())
