@@ -6,7 +6,7 @@ waits for ours to learn where to call. Ours have a lifetime of 0: nobody takes t
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from struct import Struct as Form
 
 ADVERTISEMENT = Form("!BBHBBHII")
@@ -38,6 +38,31 @@ FORGOTTEN = 6 * PACE
 UNDISCOVERED = "bgp-no-discovery"
 
 
+def advertises(data: bytes, hops: int, address: str) -> bool:
+    """Whether this is a router's word, from this very link (RFC 4861 section 6.1.2)."""
+    whole = len(data) >= ADVERTISEMENT.size and data[:2] == bytes((ADVERTISES, 0))
+    return whole and hops == NEAR and address.startswith("fe80:")
+
+
+class Known:
+    """The router of each interface: the first that shows itself, for as long as it goes on."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[str, float]] = {}
+
+    def keep(self, indexes: Collection[int]) -> None:
+        """Forget all other interfaces."""
+        self._known = {index: known for index, known in self._known.items() if index in indexes}
+
+    def hear(self, index: int, address: str, now: float) -> bool:
+        """A router shows itself; whether it is the one."""
+        known, last = self._known.get(index, (address, now))
+        found = known == address or now - last >= FORGOTTEN
+        if found:
+            self._known[index] = address, now
+        return found
+
+
 class Discovery:
     """Looks on the interfaces that it is told of; `learn` gets the interface's name and its router's address.
 
@@ -53,7 +78,7 @@ class Discovery:
         self._register, self._unregister, self._learn = register, unregister, learn
         self._socket: socket.socket | None = None
         self._where: Mapping[int, tuple[str, bytes]] = {}
-        self._known: dict[int, tuple[str, float]] = {}
+        self._known = Known()
         self._speak_at: float | None = None
         self.problems: dict[str, str] = {}
 
@@ -62,7 +87,7 @@ class Discovery:
         if where == self._where:
             return
         self._where = where
-        self._known = {index: known for index, known in self._known.items() if index in where}
+        self._known.keep(where)
         if not where:
             self.close()
             return
@@ -108,18 +133,9 @@ class Discovery:
             except OSError:
                 return  # nothing waits, or an interface went
             hops = next((HOPS.unpack(value)[0] for _, kind, value in aside if kind == socket.IPV6_HOPLIMIT), 0)
-            address = source[0].partition("%")[0]
-            if hops == NEAR and data[:2] == bytes((ADVERTISES, 0)) and address.startswith("fe80:"):
-                self._heard(source[3], address, now)
-
-    def _heard(self, index: int, address: str, now: float) -> None:
-        """The first that shows itself is the peer, for as long as it goes on: of others on the link none calls us."""
-        if index not in self._where:
-            return
-        known, last = self._known.get(index, (address, now))
-        if known == address or now - last >= FORGOTTEN:
-            self._known[index] = address, now
-            self._learn(self._where[index][0], address, now)
+            address, index = source[0].partition("%")[0], source[3]
+            if index in self._where and advertises(data, hops, address) and self._known.hear(index, address, now):
+                self._learn(self._where[index][0], address, now)
 
     def deadline(self) -> float | None:
         """When it is time to be seen again."""

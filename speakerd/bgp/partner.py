@@ -20,7 +20,7 @@ from speakerd.bgp.negotiation import Agreement
 from speakerd.bgp.nexthop import next_hops
 from speakerd.bgp.origination import Side
 from speakerd.bgp.outgoing import Wish
-from speakerd.bgp.reach import Ends, Reach, reach
+from speakerd.bgp.reach import Ends, Reach, plain, reach
 from speakerd.bgp.rib import Rib
 from speakerd.bgp.tally import Tally
 from speakerd.bgp.terms import Terms
@@ -91,7 +91,7 @@ class Partner:
         self.neighbour, self.terms = neighbour, terms
         self.most = 0
         self.session = Session(terms, wire.numbers, random, now)
-        self.address = neighbour.peer.address
+        self.address = plain(neighbour.peer.address)
         self._wire, self._say, self._tell = wire, say, tell
         self._interfaces: tuple[Interface, ...] = ()
         self._rib = Rib()
@@ -134,7 +134,7 @@ class Partner:
         moved = (before.address, before.interface) != (neighbour.peer.address, neighbour.peer.interface)
         self.neighbour, self.terms = neighbour, terms
         if moved:
-            self.address = neighbour.peer.address
+            self.address = plain(neighbour.peer.address)
         self._do(self.session.apply(terms, now), now)
         return side != self.side
 
@@ -188,10 +188,10 @@ class Partner:
     def welcomes(self, ends: Ends, device: str) -> bool:
         """Whether a connection between these addresses may be its own."""
         peer = self.neighbour.peer
-        if not self.terms.accepts or peer.vrf != device or peer.source_address not in ("", ends.local):
+        if not self.terms.accepts or peer.vrf != device or plain(peer.source_address) not in ("", ends.local):
             return False
         if not peer.interface:
-            return ends.peer == peer.address
+            return ends.peer == self.address
         names = {each.index: each.name for each in self._interfaces}
         return names.get(ends.interface) == peer.interface
 

@@ -1,5 +1,7 @@
 """How a peer's TCP connection is to be made, and what one that stands is; values that transport and session share."""
 
+from ipaddress import ip_address
+
 from msgspec import Struct
 
 from speakerd.peering import Neighbour, Password
@@ -45,11 +47,16 @@ def reach(neighbour: Neighbour, *, external: bool, address: str = "") -> Reach:
     peer = neighbour.peer
     near = external and not peer.multihop and not peer.interface
     return Reach(
-        peer.address or address,
+        plain(peer.address or address),
         peer.port,
         peer.interface,
-        peer.source_address,
+        plain(peer.source_address),
         peer.vrf,
         1 if near else FARTHEST,
         neighbour.password,
     )
+
+
+def plain(address: str) -> str:
+    """As the kernel writes it, however it was configured; "" stays so."""
+    return str(ip_address(address)) if address else ""

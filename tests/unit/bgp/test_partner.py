@@ -199,6 +199,7 @@ def test_an_unnumbered_peer_is_called_as_soon_as_it_shows_itself() -> None:
         (replace(PEER, vrf="red"), Ends("192.0.2.1", "192.0.2.2"), "red", True),
         (replace(PEER, source_address="192.0.2.9"), Ends("192.0.2.1", "192.0.2.2"), "", False),
         (replace(PEER, source_address="192.0.2.1"), Ends("192.0.2.1", "192.0.2.2"), "", True),
+        (replace(PEER, address="2001:DB8:0::2"), Ends("2001:db8::1", "2001:db8::2"), "", True),
         (UNNUMBERED, Ends("fe80::1", "fe80::2", 2), "", True),
         (UNNUMBERED, Ends("fe80::1", "fe80::2", 3), "", False),
         (UNNUMBERED, Ends("192.0.2.1", "192.0.2.2"), "", False),
