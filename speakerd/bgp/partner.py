@@ -6,6 +6,7 @@ written: a peer that takes nothing costs nothing.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Protocol
 
 from speakerd.bgp import negotiation
@@ -333,8 +334,8 @@ class Partner:
     def _change(self) -> None:
         """Work out what is to be told of some prefixes."""
         told = {family: dict(wish) for family, wish in self._told.items()}
-        for _ in range(min(CHANGED, len(self._dirty))):
-            key = next(iter(self._dirty))
+        # All at once: the front of a dict from which many were taken is far away.
+        for key in list(islice(self._dirty, CHANGED)):
             prefix = self._dirty.pop(key)
             said = self._said(prefix) if prefix else None
             wish = told[FAMILIES[key[0]]]
