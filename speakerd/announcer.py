@@ -27,6 +27,7 @@ from speakerd.mesh import Mesh
 from speakerd.model import Interface
 from speakerd.outbox import Discard, Effect
 from speakerd.ownership.effects import Announce, AskWire
+from speakerd.routers import Routers
 
 BEAT = 5.0
 """Seconds between two signs of life to the supervisor."""
@@ -57,6 +58,16 @@ class Announcer:
             boot, engine.register, engine.unregister, self._received, detector.takes, detector.heard_by_udp
         )
         self._layer2 = Layer2(engine.register, engine.unregister, random.random, self._heard)
+        chance = random.SystemRandom()
+        self._routers = Routers(
+            engine.register,
+            engine.unregister,
+            engine.await_writable,
+            chance.random,
+            lambda: chance.getrandbits(32),
+            self._told,
+        )
+        self._speaks_bgp = False
         self._host = Host()
         self._interfaces: tuple[Interface, ...] = ()
         self._applied: tuple[object, ...] = ()
@@ -85,7 +96,13 @@ class Announcer:
 
     def deadline(self) -> float | None:
         """At once while wishes are pending, else when the mesh or what is to be written wants it."""
-        return soonest(self._more_at, self._report_at, self._mesh_due, self._leave_by)
+        return soonest(self._more_at, self._report_at, self._mesh_due, self._end_at)
+
+    @property
+    def _end_at(self) -> float | None:
+        """When this process ends: once all have been told, GOODBYE after it was asked to at the latest."""
+        told = self._mesh.left and self._routers.left
+        return self._reported if told and self._leave_by is not None else self._leave_by
 
     def wake(self, now: float) -> None:
         """Take a slice of new wishes, do what the mesh has to do, and write what is observed when its time has come."""
@@ -95,13 +112,14 @@ class Announcer:
         self._do(self._mesh.wake(now), now)
         if self._report_at is not None and self._report_at <= now:
             self._report(now)
-        if self._leave_by is not None and self._leave_by <= now:
+        if self._end_at is not None and self._end_at <= now:
             self._engine.stop()
 
     def leave(self, now: float) -> None:
         """Hand over what is answered here, for GOODBYE seconds at most, then end."""
         if self._leave_by is None:
             self._leave_by = now + GOODBYE
+            self._routers.leave(now)
             self._do(self._mesh.leave(now), now)
 
     # -- what comes in
@@ -118,7 +136,10 @@ class Announcer:
         """Work through new wishes for a slice of time; the mesh acts on them once they are all in."""
         until = now + SLICE
         while self._wanted.pending:
-            self._mesh.want(self._wanted.changes().vips, now)
+            changes = self._wanted.changes()
+            self._mesh.want(changes.vips, now)
+            if changes.prefixes:
+                self._routers.change(changes.prefixes, now)
             if time.monotonic() > until:
                 self._more_at = now
                 return
@@ -126,7 +147,18 @@ class Announcer:
         if self._wanted.head and self._wanted.head is not self._head:
             self._head = self._wanted.head
             self._configure(self._head, now)
+        self._speak_bgp(now)
         self._do(self._mesh.wanted(now), now)
+
+    def _speak_bgp(self, now: float) -> None:
+        """Have BGP sessions as wanted, all prefixes being known; it costs no turn of the loop where there are none."""
+        wish = self._wanted.bgp
+        if wish.neighbours and not self._speaks_bgp:
+            self._speaks_bgp = True
+            self._engine.add(self._routers)
+        if self._speaks_bgp:
+            self._routers.drain(now, on=self._head.drained if self._head else False)
+            self._routers.configure(wish.neighbours, wish.settings, now)
 
     def _configure(self, head: Head, now: float) -> None:
         """Take all of Wanted that is not a VIP."""
@@ -149,6 +181,7 @@ class Announcer:
     def _stood_still(self, seconds: float, now: float) -> None:
         """This process did not run: what its sockets hold is of another time."""
         self._mail.discard()
+        self._routers.gap(now)
         self._do(self._mesh.paused(seconds, now), now)
 
     def _received(self, envelope: Envelope, now: float) -> None:
@@ -173,6 +206,7 @@ class Announcer:
         if interfaces != self._interfaces:
             self._interfaces = interfaces
             self._mail.interfaces(interfaces)
+            self._routers.interfaces(interfaces, now)
             self._do(self._mesh.interfaces(interfaces, now), now)
             self._note(now)
 
@@ -194,8 +228,6 @@ class Announcer:
         if self._mesh.news != self._news:
             self._news = self._mesh.news
             self._note(now)
-        if self._leave_by is not None and self._mesh.left:
-            self._leave_by = now
         self._mesh_due = self._mesh.deadline()
 
     def _answer(self, now: float) -> None:
@@ -208,6 +240,12 @@ class Announcer:
         settings = self._head.layer2 if self._head else Layer2Settings()
         self._layer2.apply(self._interfaces, mesh.mine, mesh.standby, settings, now, quiet=mesh.quiet)
 
+    def _told(self, word: str, peer: str, detail: str) -> None:
+        """Something happened to a session with a router."""
+        now = time.monotonic()
+        self._mesh.chronicle.note(now, word, peer, detail)
+        self._note(now)
+
     def _note(self, now: float) -> None:
         """What is observed has changed: write it soon."""
         if self._report_at is None:
@@ -217,7 +255,7 @@ class Announcer:
         self._report_at, self._reported = None, now
         mesh = self._mesh
         counted = {**mesh.counters, **self._mail.counters}
-        conditions = {**mesh.conditions(now), **self._mail.problems}
+        conditions = {**mesh.conditions(now), **self._mail.problems, **self._routers.problems}
         seen = Observed(
             self._interfaces,
             mesh.known,
@@ -228,6 +266,7 @@ class Announcer:
             counted,
             conditions,
             mesh.owner.takeover.strangers,
+            self._routers.seen,
         )
         self._sight.apply(seen)
 

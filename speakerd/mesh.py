@@ -67,7 +67,7 @@ class Mesh:
         self._interfaces: tuple[Interface, ...] = ()
         self._usable: frozenset[int] = frozenset()
         self._company = Company(members, self.owner.takeover)
-        self._chronicle = Chronicle()
+        self.chronicle = Chronicle()
         self._outbox = Outbox(self.detector, self._note)
         self.left = False
         self._claims_changed = 0
@@ -107,12 +107,12 @@ class Mesh:
     @property
     def happenings(self) -> tuple[Happening, ...]:
         """What happened lately."""
-        return self._chronicle.happenings
+        return self.chronicle.happenings
 
     @property
     def news(self) -> int:
         """Another number whenever the controller should hear of claims, members or happenings."""
-        return self._claims_changed + self._chronicle.number
+        return self._claims_changed + self.chronicle.number
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -395,4 +395,4 @@ class Mesh:
         self.owner.stand(place, now)
 
     def _note(self, word: str, subject: str, detail: str = "") -> None:
-        self._chronicle.note(self._members.now, word, subject, detail)
+        self.chronicle.note(self._members.now, word, subject, detail)

@@ -14,7 +14,7 @@ from speakerd.bgp.discovery import Discovery
 from speakerd.bgp.error import Cease
 from speakerd.bgp.listening import Listener, Place
 from speakerd.bgp.origination import Side
-from speakerd.bgp.partner import Partner
+from speakerd.bgp.partner import Partner, Tell
 from speakerd.bgp.reach import Ends
 from speakerd.bgp.terms import Terms
 from speakerd.bgp.transport import Wire
@@ -24,17 +24,15 @@ from speakerd.peering import BgpSettings, Neighbour, Prefix, SessionSeen, Wordin
 
 PARTING = 1.0
 """Seconds for which peers are given time to take that our routes are withdrawn, before a planned stop ends anyway."""
-HAPPENINGS = 256
-"""Kept until somebody takes them: all sessions of a host with many, up and down."""
 WORDINGS = 4096
 """Different things to say that are remembered; a cluster has a few."""
 
-Happening = tuple[str, str, str]
-"""Word, peer, detail."""
-
 
 class Bgp:
-    """A part. `register`, `unregister` and `await_writable` are the engine's; `random` gives numbers from 0 to 1."""
+    """A part. `register`, `unregister` and `await_writable` are the engine's; `random` gives numbers from 0 to 1.
+
+    `tell` is told what happens to sessions, as it does: word, peer, detail.
+    """
 
     def __init__(
         self,
@@ -42,18 +40,18 @@ class Bgp:
         unregister: Callable[[int], None],
         await_writable: Callable[[int, Callable[[float], None] | None], None],
         random: Callable[[], float],
+        tell: Tell = lambda *_: None,
     ) -> None:
         self._wire = Wire(register, unregister, await_writable)
         self._listener = Listener(register, unregister, self._accepted)
         self._discovery = Discovery(register, unregister, self._learn)
-        self._random = random
+        self._random, self._tell = random, tell
         self._settings = BgpSettings()
         self._partners: dict[str, Partner] = {}
         self._turns: deque[Partner] = deque()
         self._interfaces: tuple[Interface, ...] = ()
         self._prefixes: dict[bytes, Prefix] = {}
         self._sayings: dict[tuple[Wording, Side], Attributes | None] = {}
-        self._happenings: deque[Happening] = deque(maxlen=HAPPENINGS)
         self._draining = False
         self._withdraw_at: float | None = None
         self._left_by: float | None = None
@@ -181,10 +179,9 @@ class Bgp:
         return self._left_by is not None and all(each.session.state == 1 for each in self._partners.values())
 
     def lost(self, peer: str, now: float) -> None:
-        """The path to a peer, by its name or address, is dead (BFD): its sessions end at once, before hold times do."""
-        for partner in self._partners.values():
-            if peer in (partner.name, partner.address):
-                partner.reset(Cease.BFD_DOWN, now)
+        """The path to a peer, by its name, is dead (BFD): its session ends at once, before the hold time does."""
+        if partner := self._partners.get(peer):
+            partner.reset(Cease.BFD_DOWN, now)
 
     def _learn(self, interface: str, address: str, now: float) -> None:
         """A router on `interface` has shown its link-local address: an unnumbered peer's."""
@@ -258,22 +255,18 @@ class Bgp:
                 self._sayings[wording, side] = origination.attributes(wording, side)
             except ValueError as fault:
                 self._sayings[wording, side] = None
-                self._tell("bgp-route-refused", "", str(fault))
+                self._tell("bgp.route-refused", "", str(fault))
         return self._sayings[wording, side]
-
-    def _tell(self, word: str, peer: str, detail: str) -> None:
-        self._happenings.append((word, peer, detail))
-
-    def happened(self) -> list[Happening]:
-        """What happened since this was last asked, oldest first."""
-        found = list(self._happenings)
-        self._happenings.clear()
-        return found
 
     @property
     def seen(self) -> tuple[SessionSeen, ...]:
         """All sessions, by name of the peer."""
         return tuple(self._partners[name].seen() for name in sorted(self._partners))
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Where each peer is, "" where that is not known yet."""
+        return {name: partner.address for name, partner in self._partners.items()}
 
     @property
     def problems(self) -> Mapping[str, str]:

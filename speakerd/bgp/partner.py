@@ -20,7 +20,6 @@ from speakerd.bgp.message import RouteRefresh
 from speakerd.bgp.negotiation import Agreement
 from speakerd.bgp.nexthop import next_hops
 from speakerd.bgp.origination import Side
-from speakerd.bgp.outgoing import Wish
 from speakerd.bgp.reach import Ends, Reach, plain, reach
 from speakerd.bgp.rib import Rib
 from speakerd.bgp.tally import Tally
@@ -96,7 +95,6 @@ class Partner:
         self._wire, self._say, self._tell = wire, say, tell
         self._interfaces: tuple[Interface, ...] = ()
         self._rib = Rib()
-        self._told: dict[Family, Wish] = {IPV4: {}, IPV6: {}}
         self._dirty: dict[bytes, Prefix | None] = {}
         self._tally = Tally()
         self._up: int | None = None
@@ -148,10 +146,13 @@ class Partner:
                 self._do(self.session.start(now), now)
 
     def see(self, interfaces: tuple[Interface, ...], now: float) -> None:
-        """These are the interfaces of this host now; all is told anew where a next hop has changed."""
+        """These are the interfaces of this host now; a family of which the next hop has changed is told anew."""
         self._interfaces = interfaces
-        if self._up is not None and self._next_hops() != self._hops:
-            self.reset(Cease.CHANGE, now)
+        before, self._hops = self._hops, self._next_hops()
+        for family in NAMES:
+            if before.get(family) != self._hops.get(family):
+                self._rib.next_hop(family, self._hops.get(family, b""))
+        self._pump(now)
 
     def change(self, changes: Mapping[bytes, Prefix | None]) -> None:
         """What is announced of these prefixes (by their key) has changed; `work` will see to it."""
@@ -249,12 +250,12 @@ class Partner:
                 self._hops = self._next_hops()
                 self._rib.up(agreement.negotiated, agreement.negotiated.families, self._hops, agreement.longest)
                 self._failure = ""
-                self._tell("bgp-session-up", self.name, self._ends.peer if self._ends else "")
+                self._tell("bgp.up", self.name, self._ends.peer if self._ends else "")
                 return self._slice(now)
             case Down(why):
                 self._up = self._agreement = self._ends = None
                 self._rib.down()
-                self._tell("bgp-session-down", self.name, why.text)
+                self._tell("bgp.down", self.name, why.text)
             case Received(Update() as said):
                 self._tally.withdrawn(said.withdrawn)
                 self._tally.announced(said.announced)
@@ -267,7 +268,7 @@ class Partner:
         """An attempt came to nothing: told once for each reason in a row, for attempts go on for ever."""
         if why != self._failure:
             self._failure = why
-            self._tell("bgp-session-failed", self.name, why)
+            self._tell("bgp.failed", self.name, why)
 
     def _next_hops(self) -> Mapping[Family, bytes]:
         if self._ends is None or self._agreement is None:
@@ -333,18 +334,13 @@ class Partner:
 
     def _change(self) -> None:
         """Work out what is to be told of some prefixes."""
-        told = {family: dict(wish) for family, wish in self._told.items()}
+        changes: dict[Family, dict[bytes, Attributes | None]] = {family: {} for family in NAMES}
         # All at once: the front of a dict from which many were taken is far away.
         for key in list(islice(self._dirty, CHANGED)):
             prefix = self._dirty.pop(key)
-            said = self._said(prefix) if prefix else None
-            wish = told[FAMILIES[key[0]]]
-            if said is None:
-                wish.pop(key[1:], None)
-            else:
-                wish[key[1:]] = said
-        self._told = dict(told)
-        self._rib.want(self._told)
+            changes[FAMILIES[key[0]]][key[1:]] = self._said(prefix) if prefix else None
+        for family, found in changes.items():
+            self._rib.change(family, found)
 
     def _said(self, prefix: Prefix) -> Attributes | None:
         wording = next((wording for wording, names in prefix.said if self.name in names), None)

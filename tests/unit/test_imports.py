@@ -96,6 +96,7 @@ STOREYS = (
     | {"membership.transport", "metrics", "segments", "standing", "tally"}
     | {"packet", "privileges", "prospects", "report", "sd_notify", "sessions"}
     | {"bfd.mirror", "bfd.neighbours", "bfd.part", "bfd.transport"},
+    {"routers"},
     {"announcer", "controller"},
     {"supervisor"},
     {"cli", "__main__"},

@@ -130,7 +130,7 @@ def test_a_peer_that_tells_too_much_is_ended_and_called_again_after_its_penance(
     assert made.busy
     made.work(1.0)
     assert wire.notified() == [(6, 1)]
-    assert told[-1] == ("bgp-session-down", "sent Cease/Maximum Number of Prefixes Reached")
+    assert told[-1] == ("bgp.down", "sent Cease/Maximum Number of Prefixes Reached")
     assert (made.seen().state, made.deadline(), len(wire.dialled)) == ("Idle", 1.0 + PENANCE, 1)
     made.wake(1.0 + PENANCE)
     assert (made.seen().state, len(wire.dialled)) == ("Connect", 2)
@@ -157,7 +157,7 @@ def test_the_same_failure_in_a_row_is_told_once() -> None:
     made.wake(100.0)
     wire.refuses = "Network is down"
     made.wake(200.0)
-    assert told == [("bgp-session-failed", "No route to host"), ("bgp-session-failed", "Network is down")]
+    assert told == [("bgp.failed", "No route to host"), ("bgp.failed", "Network is down")]
     assert len(wire.dialled) == 4
 
 
@@ -184,7 +184,7 @@ def test_an_unnumbered_peer_is_called_as_soon_as_it_shows_itself() -> None:
     wire, told = Wire(), Told()
     made = partner(wire, UNNUMBERED, told)
     assert wire.dialled == []
-    assert told == [("bgp-session-failed", "the peer is not known yet")]
+    assert told == [("bgp.failed", "the peer is not known yet")]
     made.learn("fe80::2", 0.1)
     made.learn("fe80::2", 0.2)
     assert [each.address for each in wire.dialled] == ["fe80::2"]

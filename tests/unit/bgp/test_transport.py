@@ -166,11 +166,11 @@ def test_a_dead_path_ends_a_session_at_once(loop: Loop) -> None:
     router, part = Router(loop, 11), loop.part()
     part.configure((router.neighbour(),), settings(free_port(), 1), time.monotonic())
     loop.until(lambda: router.ended)
-    part.lost(router.address, time.monotonic())
+    part.lost(router.name, time.monotonic())
     assert of(part, router.name).error == "sent Cease/BFD Down"
     loop.until(lambda: router.session.last_error == "received Cease/BFD Down")
-    words = [word for word, peer, _ in part.happened() if peer == router.name]
-    assert words[:2] == ["bgp-session-up", "bgp-session-down"]
+    words = [word for word, peer in loop.happened if peer == router.name]
+    assert words[:2] == ["bgp.up", "bgp.down"]
 
 
 def test_a_peer_that_tells_too_much_is_left_alone_for_a_while(loop: Loop) -> None:

@@ -37,13 +37,14 @@ def free_port() -> int:
 
 
 class Loop:
-    """An engine that turns until something is so; `parts` are on it."""
+    """An engine that turns until something is so; `parts` are on it. `happened`: word and peer."""
 
     def __init__(self) -> None:
         self.engine = Engine()
         self.engine.add(self)
         self.parts: list[Bgp] = []
         self.strangers: list[Router | Listening] = []
+        self.happened: list[tuple[str, str]] = []
         self._tick = 0.0
 
     def deadline(self) -> float:
@@ -62,11 +63,15 @@ class Loop:
         return turns
 
     def part(self) -> Bgp:
-        made = Bgp(self.engine.register, self.engine.unregister, self.engine.await_writable, lambda: 0.5)
+        writable = self.engine.await_writable
+        made = Bgp(self.engine.register, self.engine.unregister, writable, lambda: 0.5, self._told)
         made.interfaces((LO,), 0.0)
         self.engine.add(made)
         self.parts.append(made)
         return made
+
+    def _told(self, word: str, peer: str, _detail: str) -> None:
+        self.happened.append((word, peer))
 
     def close(self) -> None:
         for part in self.parts:
