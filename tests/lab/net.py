@@ -1,4 +1,4 @@
-"""A LAN of network namespaces: a bridge beside which the API server lives, nodes, a client and an onlooker.
+"""A LAN of network namespaces: a bridge beside which the API server lives, nodes, routers, a client and an onlooker.
 
 Every name begins with a prefix of its own, so that runs stand side by side; the next run sweeps what a killed one left.
 """
@@ -21,7 +21,7 @@ PREFIX = "speakerd-lab"
 NAMES = re.compile(rf"{PREFIX}-(\d+)-[0-9a-f]{{4}}-")
 NAMESPACES = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
-FIRST_NODE, CLIENT, ONLOOKER = 11, 100, 101
+FIRST_NODE, CLIENT, ONLOOKER, FIRST_ROUTER = 11, 100, 101, 201
 """Last parts of the addresses; 10.99.0.0/16 and fd99::/64 are the LAN, 10.98.x.2 and fd98:0:0:x::2 a node's pod."""
 PATIENCE = 5.0
 """Seconds a process has to end after SIGTERM; speakerd promises to be gone in less."""
@@ -148,12 +148,16 @@ def _remove(namespace: str) -> None:
 
 
 class Lan:
-    """Namespaces from enter to exit: `server` with the bridge, `nodes`, `client`, `onlooker`; and what runs in them."""
+    """Namespaces from enter to exit: `server` with the bridge, `nodes`, `routers`, `client`, `onlooker`.
 
-    def __init__(self, nodes: int = 3) -> None:
+    And what runs in them. A router is a host that forwards what comes; which program makes it one is not said here.
+    """
+
+    def __init__(self, nodes: int = 3, routers: int = 0) -> None:
         self.prefix = f"{PREFIX}-{os.getpid()}-{secrets.token_hex(2)}"
         self.server = self._host("lan", 1)
         self.nodes = tuple(self._node(number) for number in range(1, nodes + 1))
+        self.routers = tuple(self._host(f"r{number + 1}", FIRST_ROUTER + number) for number in range(routers))
         self.client = self._host("client", CLIENT)
         self.onlooker = self._host("onlooker", ONLOOKER)
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -162,7 +166,7 @@ class Lan:
     @property
     def hosts(self) -> tuple[Host, ...]:
         """All that hang on the bridge."""
-        return *self.nodes, self.client, self.onlooker
+        return *self.nodes, *self.routers, self.client, self.onlooker
 
     def _host(self, name: str, number: int) -> Host:
         return Host(name, f"{self.prefix}-{name}", f"10.99.0.{number}", f"fd99::{number}")
@@ -194,7 +198,7 @@ class Lan:
     def _build(self) -> None:
         for host in (self.server, *self.hosts):
             tool("ip", "netns", "add", host.namespace)
-            _set(host.namespace, {**SYSCTLS, **(ROUTING if host.pod4 else {})})
+            _set(host.namespace, {**SYSCTLS, **(ROUTING if host.pod4 or host in self.routers else {})})
         ports = [
             f"link add {host.name} type veth peer name eth0 netns {host.namespace}\n"
             f"link set {host.name} master br0 up\n"

@@ -1,0 +1,145 @@
+"""GoBGP: gobgpd with a file of TOML, asked through gobgp."""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from tests.lab.routers.router import Neighbour, Route, Router, Seen, Session
+
+STATES = {1: "idle", 2: "connect", 3: "active", 4: "opensent", 5: "openconfirm", 6: "established"}
+PATH, NEXT_HOP, MED, LOCAL_PREF, COMMUNITIES, REACH, LARGE = 2, 3, 4, 5, 8, 14, 32
+SEQUENCE = 2
+
+
+class GoBgp(Router):
+    """GoBGP 3. It has no BFD, and puts no route into a kernel."""
+
+    programs: ClassVar[Mapping[str, str]] = {"/usr/bin/gobgpd": "gobgpd", "/usr/bin/gobgp": "gobgpd"}
+
+    def _run(self) -> None:
+        path = self._write("gobgpd.toml", "\n".join((*_configuration(self), "")))
+        self._spawn("/usr/bin/gobgpd", "-f", path, "--api-hosts", f"unix://{self.folder}/api", "--pprof-disable")
+
+    def _ready(self) -> object:
+        if len(self._json("neighbor")) < len(self.setup.neighbours):
+            return False
+        for each in self.setup.routes:
+            self.announce(each)
+        return True
+
+    def _gobgp(self, *command: str) -> str:
+        return self._ask("gobgp", "--target", f"unix://{self.folder}/api", *command)
+
+    def _json(self, *command: str) -> Any:  # noqa: ANN401 - what comes is judged where it is read
+        return json.loads(self._gobgp("-j", *command) or "[]")
+
+    def sessions(self) -> list[Session]:
+        """All sessions, up or not."""
+        return [self._session(each) for each in self._json("neighbor")]
+
+    def _session(self, said: Mapping[str, Any]) -> Session:
+        state, peer = said["state"], said["conf"]["neighbor_address"]
+        word = STATES[state.get("session_state", 1)]
+        since = said["timers"].get("state", {}).get("uptime", {}).get("seconds", 0)
+        capabilities = (each["type_url"].rpartition(".")[2] for each in state.get("remote_cap", ()))
+        return Session(
+            peer,
+            word,
+            int(time.time()) - since if word == "established" else None,
+            self._error(peer),
+            frozenset(each.removesuffix("Capability") for each in capabilities),
+        )
+
+    def _error(self, peer: str) -> str:
+        """Why the last session ended: its log alone says so."""
+        said = re.findall(
+            rf"^.*?msg=(.*(?:notification|Reason=).*Key={re.escape(peer)}\b.*)$",
+            self.tail(10_000),
+            re.MULTILINE | re.IGNORECASE,
+        )
+        return str(said[-1]) if said else ""
+
+    def routes(self) -> list[Seen]:
+        """All routes from its peers, each as often as a peer tells it."""
+        found: list[Seen] = []
+        for peer in self.setup.neighbours:
+            for kind in peer.families:
+                table = self._json("neighbor", peer.name, "adj-in", "-a", kind)
+                found += [_seen(peer.name, each) for paths in dict(table).values() for each in paths]
+        return found
+
+    def announce(self, route: Route) -> None:
+        """Announce one route more, or one differently."""
+        said = ["nexthop", self.host.ipv4 if route.family == "ipv4" else self.host.ipv6]
+        if route.communities:
+            said += ["community", ",".join(f"{high}:{low}" for high, low in route.communities)]
+        if route.large:
+            said += ["large-community", ",".join(":".join(map(str, each)) for each in route.large)]
+        if route.prepend:
+            said += ["aspath", ",".join([str(self.setup.asn)] * route.prepend)]
+        for word, value in (("med", route.med), ("local-pref", route.local_pref)):
+            said += [word, str(value)] if value is not None else []
+        self._gobgp("global", "rib", "add", "-a", route.family, route.prefix, *said)
+
+    def withdraw(self, prefix: str) -> None:
+        """Announce `prefix` no longer."""
+        self._gobgp("global", "rib", "del", "-a", Route(prefix=prefix).family, prefix)
+
+    def refresh(self, peer: str) -> None:
+        """Have it ask `peer` for all routes again (RFC 2918)."""
+        self._gobgp("neighbor", peer, "softresetin")
+
+    def shut(self, peer: str, reason: str) -> None:
+        """End the session with `peer` for good, and tell it the reason (RFC 9003)."""
+        self._gobgp("neighbor", peer, "disable", "--reason", reason)
+
+
+def _configuration(router: GoBgp) -> Iterator[str]:
+    setup = router.setup
+    yield from ("[global.config]", f"as = {setup.asn}", f'router-id = "{setup.router_id}"', f"port = {setup.port}")
+    for each in setup.neighbours:
+        yield from _neighbour(each)
+
+
+def _neighbour(peer: Neighbour) -> Iterator[str]:
+    yield from ("[[neighbors]]", "[neighbors.config]", f"peer-as = {peer.asn}")
+    name = "neighbor-interface" if peer.interface else "neighbor-address"
+    yield from (f'{name} = "{peer.name}"', f'auth-password = "{peer.password}"')
+    yield from ("[neighbors.timers.config]", "connect-retry = 1", "idle-hold-time-after-reset = 1")
+    yield from (f"hold-time = {peer.hold_time}", f"keepalive-interval = {peer.hold_time // 3}")
+    yield from ("[neighbors.transport.config]", f"passive-mode = {_word(peer.passive)}", f"remote-port = {peer.port}")
+    if peer.local:
+        yield f'local-address = "{peer.local}"'
+    if peer.hops > 1:
+        yield from ("[neighbors.ebgp-multihop.config]", "enabled = true", f"multihop-ttl = {peer.hops}")
+    # One that only helps says no time of its own.
+    yield from ("[neighbors.graceful-restart.config]", "enabled = true")
+    yield f"restart-time = {peer.restart}" if peer.restart else "helper-only = true"
+    for kind in peer.families:
+        yield from ("[[neighbors.afi-safis]]", "[neighbors.afi-safis.config]", f'afi-safi-name = "{kind}-unicast"')
+        yield from ("[neighbors.afi-safis.mp-graceful-restart.config]", "enabled = true")
+
+
+def _word(wanted: bool) -> str:
+    return "true" if wanted else "false"
+
+
+def _seen(peer: str, said: Mapping[str, Any]) -> Seen:
+    values = {each["type"]: each for each in said["attrs"]}
+    path = values.get(PATH, {}).get("as_paths") or ()
+    communities = values.get(COMMUNITIES, {}).get("communities", ())
+    return Seen(
+        said["nlri"]["prefix"],
+        peer,
+        values.get(NEXT_HOP, values.get(REACH, {}))["nexthop"],
+        tuple(number for each in path if each["segment_type"] == SEQUENCE for number in each["asns"]),
+        frozenset((each >> 16, each & 0xFFFF) for each in communities),
+        frozenset(
+            (each["ASN"], each["LocalData1"], each["LocalData2"]) for each in values.get(LARGE, {}).get("value", ())
+        ),
+        values.get(MED, {}).get("metric"),
+        values.get(LOCAL_PREF, {}).get("value"),
+        bool(said.get("stale")),
+    )
