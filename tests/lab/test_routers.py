@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
 from tests.lab import net
 from tests.lab.net import Lan
 from tests.lab.routers.bird import Bird
+from tests.lab.routers.capture import Stream
 from tests.lab.routers.exabgp import ExaBgp
 from tests.lab.routers.frr import Frr
 from tests.lab.routers.gobgp import GoBgp
 from tests.lab.routers.openbgpd import OpenBgpd
-from tests.lab.routers.router import Bfd, Neighbour, Route, Router, Seen, Setup, missing
+from tests.lab.routers.router import Bfd, BfdSession, Neighbour, Route, Router, Seen, Setup, missing
+from tests.lab.waiting import eventually
 
 OTHERS: tuple[type[Router], ...] = (Bird, GoBgp, ExaBgp, OpenBgpd)
 FRR_ASN = 4200000001
@@ -84,6 +87,47 @@ def test_frr_sees_all_that_the_other_says_of_a_route(routers: dict[type[Router],
         hop = other.host.ipv4 if route.family == "ipv4" else other.host.ipv6
         seen = next(each for each in frr.wait_route(route.prefix) if each.peer == other.host.ipv4)
         assert_said(seen, route, other.host.ipv4, hop, asn(kind))
+
+
+def test_frr_and_bird_have_a_bfd_session_and_routes_in_their_kernels(routers: dict[type[Router], Router]) -> None:
+    frr, bird = routers[Frr], routers[Bird]
+    for one, two in ((frr, bird), (bird, frr)):
+        eventually(lambda: one.bfd() == [BfdSession(two.host.ipv4, "up")], "BFD is up")  # noqa: B023 - waited for here
+        for route in two.setup.routes:
+            hops = eventually(partial(one.kernel, route.prefix), f"{route.prefix} is in the kernel")
+            assert len(hops) == 1
+    eventually(lambda: frr.kernel("198.51.100.2/32") == {bird.host.ipv4}, "by way of BIRD")
+
+
+def test_all_who_announce_a_prefix_are_its_next_hops_in_the_kernel(routers: dict[type[Router], Router]) -> None:
+    prefix = "198.51.100.99/32"
+    announcing = [routers[kind] for kind in OTHERS]
+    for each in announcing:
+        each.announce(Route(prefix=prefix))
+    eventually(lambda: routers[Frr].kernel(prefix) == {each.host.ipv4 for each in announcing}, "all are next hops")
+    for each in announcing:
+        each.withdraw(prefix)
+    eventually(lambda: prefix not in routers[Frr].prefixes() and not routers[Frr].kernel(prefix), "none is left")
+
+
+def test_a_shutdown_is_told_with_its_reason(routers: dict[type[Router], Router]) -> None:
+    """The last of all: these sessions do not come back. ExaBGP's does, and only it remembers."""
+    frr = routers[Frr]
+    for kind in OTHERS:
+        host, peer = routers[kind].host.ipv4, frr.host.ipv4
+        routers[kind].shut(peer, "maintenance at noon")
+        told = partial(routers[kind].session, peer) if kind is ExaBgp else partial(frr.session, host)
+        said = "Administrative Shutdown" if kind is ExaBgp else "Administrative Shutdown: maintenance at noon"
+        eventually(lambda: said in told().error, f"{said!r} is told by {kind.__name__}")  # noqa: B023 - waited for here
+
+
+def test_segments_in_any_order_twice_and_past_the_end_of_numbers_are_one_stream() -> None:
+    message = b"\xff" * 16 + b"\x00\x17\x02" + bytes(4)
+    stream, first = Stream((1 << 32) - 10), (1 << 32) - 10
+    both = message + message
+    for start, end in ((20, 30), (0, 5), (0, 12), (25, 46), (12, 20)):
+        stream.segment((first + start) % (1 << 32), both[start:end])
+    assert stream.messages() == [message, message]
 
 
 def assert_said(seen: Seen, route: Route, peer: str, hop: str, number: int) -> None:

@@ -170,7 +170,7 @@ def _bfd(profile: Bfd | None) -> str:
 def _channel(kind: str, peer: Neighbour) -> str:
     """Routes of one family; IPv4 by way of IPv6 where the peer is one on the link."""
     by_six = " extended next hop on;" if kind == "ipv4" and (peer.interface or ":" in peer.address) else ""
-    return f"{kind} {{ import all; import table on; export filter say;{by_six} }}"
+    return f"{kind} {{ import all; export filter say;{by_six} }}"
 
 
 def _seen(prefix: str, peer: str, text: str) -> Seen:

@@ -1,12 +1,11 @@
 """ExaBGP: told what to say through a file that is followed, and heard through its events in JSON."""
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from tests.lab.routers.router import Neighbour, Route, Router, Seen, Session
+from tests.lab.routers.router import Neighbour, Route, Router, Seen, Session, documents
 
 API = """: >events
 tail -n +1 -f commands &
@@ -37,9 +36,8 @@ class ExaBgp(Router):
         return (self.folder / "events").exists()
 
     def _events(self) -> list[dict[str, Any]]:
-        """All so far; a line that is half written is none."""
-        lines = (self.folder / "events").read_text().split("\n")[:-1]
-        return [json.loads(line) for line in lines]
+        """All so far."""
+        return list(documents((self.folder / "events").read_text()))
 
     def _tell(self, command: str) -> None:
         with (self.folder / "commands").open("a") as commands:

@@ -12,10 +12,12 @@ from tests.lab.routers.router import (
     Router,
     Seen,
     Session,
+    documents,
     family,
     pair,
     triple,
 )
+from tests.lab.waiting import eventually
 
 DAEMONS = "/usr/lib/frr"
 OURS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - whom FRR calls the peer of its own routes
@@ -44,6 +46,8 @@ class Frr(Router):
             places = ["--vty_socket", str(self.folder), "-z", f"{self.folder}/zebra.api", "-P", "0"]
             files = ["-i", f"{self.folder}/{name}.pid", "-f", f"{self.folder}/{name}.conf", "--log", "stdout"]
             self._spawn(f"{DAEMONS}/{name}", *places, *files, *more)
+            # Who does not find the one before it tries again 10 s later.
+            eventually((self.folder / f"{name}.vty").exists, f"{name} answers")
 
     def _ready(self) -> object:
         # bgpd may answer before it has read its file.
@@ -60,7 +64,7 @@ class Frr(Router):
         return found
 
     def sessions(self) -> list[Session]:
-        """All sessions, up or not."""
+        """All sessions, up or not. FRR forgets the error of one that came back."""
         return [_session(name, said) for name, said in self._json("show bgp neighbors json").items()]
 
     def routes(self) -> list[Seen]:
@@ -84,7 +88,7 @@ class Frr(Router):
         said = self._vtysh(*(f"show bgp {family(each)} unicast {each} json" for each in prefixes))
         return [
             _seen(table["prefix"], path)
-            for table in _documents(said)
+            for table in documents(said)
             for path in table.get("paths", ())
             if path["peer"]["peerId"] not in OURS
         ]
@@ -155,7 +159,7 @@ def _bgp(router: Frr) -> Iterator[str]:
         yield f"maximum-paths ibgp {setup.multipath}"
         for each in setup.neighbours:
             if kind in each.families:
-                yield from (f"neighbor {each.name} activate", f"neighbor {each.name} soft-reconfiguration inbound")
+                yield f"neighbor {each.name} activate"
         yield "exit-address-family"
     for route in setup.routes:
         yield from _network(route)
@@ -204,15 +208,6 @@ def _map(route: Route, asn: int) -> Iterator[str]:
 def _network(route: Route) -> Iterable[str]:
     begin = f"address-family {route.family} unicast"
     return begin, f"network {route.prefix} route-map {_name(route.prefix)}", "exit-address-family"
-
-
-def _documents(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON documents that stand one after another."""
-    decoder, at = json.JSONDecoder(), 0
-    while text[at:].strip():
-        at += len(text[at:]) - len(text[at:].lstrip())
-        found, at = decoder.raw_decode(text, at)
-        yield found
 
 
 def _foreign(path: Mapping[str, Any]) -> bool:

@@ -1,7 +1,6 @@
 """GoBGP: gobgpd with a file of TOML, asked through gobgp."""
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
@@ -13,6 +12,10 @@ PATH, NEXT_HOP, MED, LOCAL_PREF, COMMUNITIES, REACH, LARGE = 2, 3, 4, 5, 8, 14, 
 SEQUENCE = 2
 
 
+# It tells its peers the name of the machine, which is nobody's business; in a namespace it has one of its own.
+BEGIN = 'hostname gobgp && exec "$@"'
+
+
 class GoBgp(Router):
     """GoBGP 3. It has no BFD, and puts no route into a kernel."""
 
@@ -20,7 +23,8 @@ class GoBgp(Router):
 
     def _run(self) -> None:
         path = self._write("gobgpd.toml", "\n".join((*_configuration(self), "")))
-        self._spawn("/usr/bin/gobgpd", "-f", path, "--api-hosts", f"unix://{self.folder}/api", "--pprof-disable")
+        command = ["/usr/bin/gobgpd", "-f", path, "--api-hosts", f"unix://{self.folder}/api", "--pprof-disable"]
+        self._spawn("unshare", "--uts", "sh", "-c", BEGIN, "sh", *command)
 
     def _ready(self) -> object:
         if len(self._json("neighbor")) < len(self.setup.neighbours):
@@ -53,12 +57,9 @@ class GoBgp(Router):
         )
 
     def _error(self, peer: str) -> str:
-        """Why the last session ended: its log alone says so."""
-        said = re.findall(
-            rf"^.*?msg=(.*(?:notification|Reason=).*Key={re.escape(peer)}\b.*)$",
-            self.tail(10_000),
-            re.MULTILINE | re.IGNORECASE,
-        )
+        """Why the last session ended: its log alone says so, a line of JSON each."""
+        lines = (json.loads(line) for line in self.tail(10_000).splitlines() if line.startswith("{"))
+        said = [line["Reason"] for line in lines if line.get("Key") == peer and "Reason" in line]
         return str(said[-1]) if said else ""
 
     def routes(self) -> list[Seen]:
@@ -72,7 +73,7 @@ class GoBgp(Router):
 
     def announce(self, route: Route) -> None:
         """Announce one route more, or one differently."""
-        said = ["nexthop", self.host.ipv4 if route.family == "ipv4" else self.host.ipv6]
+        said = ["origin", "igp", "nexthop", self.host.ipv4 if route.family == "ipv4" else self.host.ipv6]
         if route.communities:
             said += ["community", ",".join(f"{high}:{low}" for high, low in route.communities)]
         if route.large:
@@ -88,12 +89,14 @@ class GoBgp(Router):
         self._gobgp("global", "rib", "del", "-a", Route(prefix=prefix).family, prefix)
 
     def refresh(self, peer: str) -> None:
-        """Have it ask `peer` for all routes again (RFC 2918)."""
-        self._gobgp("neighbor", peer, "softresetin")
+        """GoBGP cannot: a soft reset looks through what it kept, and asks nobody."""
+        raise NotImplementedError(f"GoBGP asks {peer} for nothing again")
 
     def shut(self, peer: str, reason: str) -> None:
         """End the session with `peer` for good, and tell it the reason (RFC 9003)."""
-        self._gobgp("neighbor", peer, "disable", "--reason", reason)
+        # The first tells the reason, and the second keeps it from coming back.
+        self._gobgp("neighbor", peer, "shutdown", "--reason", reason)
+        self._gobgp("neighbor", peer, "disable")
 
 
 def _configuration(router: GoBgp) -> Iterator[str]:

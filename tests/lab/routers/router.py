@@ -1,11 +1,12 @@
 """What every router of the lab is: described by one small value, run in a namespace, and asked for its own view."""
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -268,8 +269,14 @@ class Router(ABC):
 
     def wait_up(self, peer: str, timeout: float = PATIENCE) -> Session:
         """The session with `peer` once it is established."""
-        eventually(lambda: self.session(peer).up, f"{self.host.name} is established with {peer}", timeout)
-        return self.session(peer)
+
+        def up() -> Session | None:
+            found = self.session(peer)
+            return found if found.up else None
+
+        session = eventually(up, f"{self.host.name} is established with {peer}", timeout)
+        assert session
+        return session
 
     def wait_route(self, prefix: str, timeout: float = PATIENCE) -> list[Seen]:
         """All that it has of `prefix` once there is something."""
@@ -313,6 +320,20 @@ def triple(text: str) -> Large:
     """A large community."""
     one, two, three = map(int, text.split(":"))
     return one, two, three
+
+
+def documents(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON documents that stand one after another; one at the end that is not whole yet is left out.
+
+    Control characters within strings are let through: ExaBGP prints what its peers send as it comes.
+    """
+    decoder, at = json.JSONDecoder(strict=False), 0
+    while found := re.compile(r"\s*(?=\S)").match(text, at):
+        try:
+            document, at = decoder.raw_decode(text, found.end())
+        except ValueError:
+            return
+        yield document
 
 
 WELL_KNOWN = {
