@@ -26,7 +26,7 @@ FILTER = """filter say {
 class Bird(Router):
     """BIRD 2.0. Its routes reach the kernel of its namespace. It has no echo, and does not say which routes are stale.
 
-    Of BFD sessions over several hops it heeds no TTL.
+    Of BFD sessions over several hops it heeds no TTL, and sends with 64, so that others must not insist on more.
     """
 
     programs: ClassVar[Mapping[str, str]] = {"/usr/sbin/bird": "bird2", "/usr/sbin/birdc": "bird2"}
@@ -125,6 +125,9 @@ def _configuration(router: Bird, routes: Iterable[Route]) -> Iterator[str]:
     if any(each.bfd for each in setup.neighbours):
         yield "protocol bfd { }"
     for number, each in enumerate(setup.neighbours):
+        if each.interface:
+            # Peers without an address are found by the advertisements of routers.
+            yield f'protocol radv {{ interface "{each.interface}" {{ max ra interval 4; }}; }}'
         yield f"protocol bgp p{number} {{\n{_neighbour(router, each)}}}"
 
 
@@ -143,7 +146,9 @@ def _static(route: Route, asn: int) -> str:
 def _neighbour(router: Bird, peer: Neighbour) -> str:
     # A peer known by its interface alone comes to us: BIRD finds out nobody's link-local address.
     whom = f"neighbor range fe80::/10 as {peer.asn}" if peer.interface else f"neighbor {peer.address} as {peer.asn}"
-    lines = [f"local {peer.local} port {router.setup.port} as {router.setup.asn}", whom]
+    own = router.host.ipv6 if ":" in peer.address else router.host.ipv4
+    local = "" if peer.interface else peer.local or own
+    lines = [f"local {local} port {router.setup.port} as {router.setup.asn}", whom]
     lines += ["connect retry time 1", "connect delay time 1", "error wait time 1, 1"]
     lines += [f"hold time {peer.hold_time}", f"keepalive time {peer.hold_time // 3}"]
     options: Mapping[str, object] = {

@@ -20,7 +20,8 @@ from tests.lab.routers.router import (
 from tests.lab.waiting import eventually
 
 DAEMONS = "/usr/lib/frr"
-OURS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - whom FRR calls the peer of its own routes
+OURS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - not bound to
+"""Whom FRR calls the peer of its own routes; also a next hop of those who have none but a link-local one."""
 BATCH = 200
 """Prefixes asked for in one call of vtysh, which takes 50 ms to start."""
 BFD_STATES = {"shutdown": "admindown"}
@@ -235,7 +236,7 @@ def _seen(prefix: str, path: Mapping[str, Any]) -> Seen:
     return Seen(
         prefix,
         path["peer"]["peerId"],
-        path["nexthops"][0]["ip"],
+        next(each["ip"] for each in path["nexthops"] if each["ip"] not in OURS),
         tuple(
             number for each in path["aspath"]["segments"] if each["type"] == "as-sequence" for number in each["list"]
         ),

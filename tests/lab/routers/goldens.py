@@ -169,7 +169,7 @@ def main() -> None:
         for word, kind in ROUTERS.items():
             found = record(lan, kind)
             head = f"# {kind.__name__} {version(kind)}"
-            lines = [f"{head}: {each}\n{data.hex()}\n" for each, data in found.items()]
+            lines = [f"{head}: {each}\n{data.hex()}\n" for each, data in sorted(found.items())]
             (FOLDER / f"{word}.hex").write_text("".join(lines))
             print(f"{word}: {', '.join(found)}")
 

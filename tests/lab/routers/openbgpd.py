@@ -69,9 +69,9 @@ def _configuration(router: OpenBgpd) -> Iterator[str]:
         yield f"network {route.prefix} set {{ {' '.join(_said(router, route))} }}"
     for each in setup.neighbours:
         yield from (f"neighbor {each.address} {{", *_neighbour(each), "}")
-    # Over an IPv4 session its own IPv6 next hop would be ::1 on Linux; each route's own is told instead, which needs a
-    # session of several hops.
-    yield from ("allow from any", "allow to any", "match to any prefix ::/0 or-longer set nexthop no-modify")
+    # On Linux its own next hop is ::1 or 127.0.0.1 in the family that the session is not over. Each route's own is told
+    # instead, which needs a session of several hops.
+    yield from ("allow from any", "allow to any", "match to any set nexthop no-modify")
 
 
 def _said(router: OpenBgpd, route: Route) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _neighbour(peer: Neighbour) -> Iterator[str]:
         f'tcp md5sig password "{peer.password}"': peer.password,
         "passive": peer.passive,
         f"port {peer.port}": peer.port != 179,
-        f"multihop {max(peer.hops, 2)}": peer.hops > 1 or ":" not in peer.address,
+        f"multihop {max(peer.hops, 2)}": True,
         f"local-address {peer.local}": peer.local,
     }
     yield from (option for option, wanted in options.items() if wanted)
