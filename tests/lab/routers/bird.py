@@ -26,7 +26,7 @@ FILTER = """filter say {
 class Bird(Router):
     """BIRD 2.0. Its routes reach the kernel of its namespace. It has no echo, and does not say which routes are stale.
 
-    Of BFD sessions over several hops it heeds no TTL, and sends with 64, so that others must not insist on more.
+    Of BFD over several hops it heeds no TTL, and sends with 64: for FRR at the other end that is one of 192 `hops`.
     """
 
     programs: ClassVar[Mapping[str, str]] = {"/usr/sbin/bird": "bird2", "/usr/sbin/birdc": "bird2"}

@@ -28,7 +28,7 @@ PATIENCE = 20.0
 class Bfd(Struct, frozen=True):
     """A BFD profile: milliseconds between packets sent and received, how many may be missed, and how it behaves.
 
-    `minimum_ttl`: of packets from several hops away.
+    `minimum_ttl`: of packets from several hops away; for a session of BGP FRR insists on 256 less `hops` instead.
     """
 
     transmit: int = 50
