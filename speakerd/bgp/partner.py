@@ -31,7 +31,7 @@ from speakerd.peering import Neighbour, Prefix, SessionSeen, Wording
 
 CHANGED = 500
 """Prefixes whose change is worked out at a time."""
-COUNTED = 4000
+COUNTED = 2000
 """Prefixes heard that are counted at a time."""
 PATIENCE, HOLDS = 480.0, 2
 """Seconds, or hold times if that is longer, for which a peer may take nothing that we say (RFC 9687 section 4)."""

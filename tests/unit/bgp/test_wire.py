@@ -119,7 +119,7 @@ def test_the_clock_of_a_stuck_peer_begins_anew_with_whatever_it_takes(held: Held
 
 
 def test_what_is_said_last_leaves_before_the_connection_ends(held: Held) -> None:
-    held.far.send(bytes(LAST_BYTES // 2))
+    held.far.send(bytes(3 * LAST_BYTES // 2))
     held.wire.send(held.number, b"goodbye")
     held.wire.close(held.number)
     assert held.far.recv(100) == b"goodbye"
