@@ -11,6 +11,7 @@ from speakerd.bgp.attribute import Attributes
 from speakerd.bgp.family import IPV4, Negotiated
 from speakerd.bgp.listening import AGAIN
 from speakerd.bgp.origination import GRACEFUL_SHUTDOWN
+from speakerd.bgp.terms import RESTART_TIME
 from speakerd.peering import BgpSettings, Wording
 from tests.unit.bgp.wired import (
     LEFT,
@@ -139,6 +140,18 @@ def test_a_planned_stop_withdraws_then_says_goodbye(loop: Loop) -> None:
     assert router.session.last_error == "received Cease/Administrative Shutdown"
     assert router.table == {}
     assert part.left
+
+
+def test_a_node_that_is_back_says_so_in_its_first_sessions_and_ends_none_when_it_no_longer_does(loop: Loop) -> None:
+    router, part = Router(loop, 11), loop.part()
+    part.configure((router.neighbour(graceful_restart=True),), settings(free_port(), 1), time.monotonic())
+    loop.until(lambda: router.ended)
+    assert router.peer_says_restarted()
+    part.wake(time.monotonic() + RESTART_TIME)
+    assert up(part, router.name)
+    part.lost(router.name, time.monotonic())
+    loop.until(lambda: of(part, router.name).ups == 2)
+    assert not router.peer_says_restarted()
 
 
 def test_for_a_restart_the_connection_only_ends(loop: Loop) -> None:

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 
 from speakerd.bgp import nlri
 from speakerd.bgp.attribute import Attributes
-from speakerd.bgp.effects import Close, Effect, Received, Send
+from speakerd.bgp.effects import Close, Effect, Received, Send, Up
 from speakerd.bgp.family import IPV4
 from speakerd.bgp.fsm import Session
 from speakerd.bgp.part import Bgp
@@ -170,6 +170,10 @@ class Router:
         self._number = self.wire.adopt(end, 0, self)
         self._do(self.session.accepted(self._number, now), now)
 
+    def peer_says_restarted(self) -> bool:
+        said = self._agreement.peer.capabilities.restart
+        return said is not None and said.restarted
+
     def stop_reading(self) -> None:
         self._engine.unregister(self._fileno)
 
@@ -203,6 +207,8 @@ class Router:
                     self.wire.send(number, data)
                 case Close(number):
                     self.wire.close(number)
+                case Up(_, agreement):
+                    self._agreement = agreement
                 case Received(Update() as said):
                     self._learn(said)
         self.wire.flush(now)
