@@ -26,6 +26,8 @@ def routing(given: Given, ground: Ground, problems: list[Problem]) -> Routing:
     names = {each.metadata.name for _, each in given.peers}
     routes = _sorted(_route(origin, each, ground, aliases, names, problems) for origin, each in given.routes)
     problems += _clashes(routes, ground)
+    if not names:
+        problems += _untold(routes)
     problems += _echoes(found, profiles, routes, ground.pools)
     return Routing(tuple(found), tuple(routes), tuple(profiles), tuple(sorted(aliases.items())))
 
@@ -120,6 +122,13 @@ def _widest(each: Range) -> int:
         if block <= size and -(-each.first // block) * block + block - 1 <= each.last:
             return length
     return bits
+
+
+def _untold(routes: Iterable[Route]) -> Iterator[Problem]:
+    """Advertisements while there is nobody to tell."""
+    for each in routes:
+        what = "there is no BGPPeer: nobody is told of its addresses"
+        yield Problem(each.origin, "", "no-peer", what, "create one, or write bgpPeers", "warning")
 
 
 # -- what concerns two of them

@@ -30,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, str, bool]] = {
     "Community": ("apis/metallb.io/v1beta1", "communities", True),
     "ConfigurationState": ("apis/metallb.io/v1beta1", "configurationstates", True),
     "ServiceL2Status": ("apis/metallb.io/v1beta1", "servicel2statuses", True),
+    "ServiceBGPStatus": ("apis/metallb.io/v1beta1", "servicebgpstatuses", True),
     "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "ServiceAccount": ("api/v1", "serviceaccounts", True),
     "Role": ("apis/rbac.authorization.k8s.io/v1", "roles", True),

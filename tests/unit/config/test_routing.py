@@ -64,6 +64,23 @@ def test_a_peer_without_its_bfd_profile_does_without_and_never_shows_its_passwor
     assert [each.reason for each in found.problems] == ["unknown-bfd-profile"]
 
 
+def test_an_advertisement_warns_while_there_is_nobody_to_tell() -> None:
+    tor = BGPPeer(Metadata("p", "ns"), BGPPeerSpec(my_asn=1, peer_asn=2, peer_address="192.0.2.1"))
+    alone, told = (resolve(Resources(peers=peers, routes=(route("bgp"),))) for peers in ((), (tor,)))
+    assert [(each.reason, each.severity) for each in alone.problems] == [("no-peer", "warning")]
+    assert told.problems == ()
+
+
+@pytest.mark.parametrize(("octets", "told"), [(80, []), (81, ["out-of-range"])])
+def test_a_password_that_the_kernel_would_not_take_is_told_and_not_shown(octets: int, told: list[str]) -> None:
+    spec = BGPPeerSpec(
+        my_asn=1, peer_asn=2, peer_address="192.0.2.1", password="\u00e9" * (octets // 2) + "x" * (octets % 2)
+    )
+    found = resolve(Resources(peers=(BGPPeer(Metadata("p", "ns"), spec),)))
+    assert [each.reason for each in found.problems] == told
+    assert "\u00e9" not in repr(found)
+
+
 def test_a_password_does_not_help_to_tell_digests_apart() -> None:
     def digest(password: str) -> str:
         spec = BGPPeerSpec(my_asn=1, peer_asn=2, peer_address="192.0.2.1", password=password)
