@@ -185,6 +185,10 @@ def test_an_unknown_variable_is_a_warning_that_names_the_nearest() -> None:
             "a.yaml:1:17: '2001:db8::1' is not an IPv4 address (a router ID has the form 192.0.2.1, also for IPv6)",
         ),
         (
+            "bgp: {routerID: 0.0.0.0}",
+            "a.yaml:1:17: 0.0.0.0 is nobody's router ID (RFC 6286) (leave it out, or write another)",
+        ),
+        (
             "http:\n  metrics: {certFile: /x}",
             "a.yaml:2:12: TLS needs certFile and keyFile (set keyFile too)",
         ),
