@@ -79,7 +79,7 @@ def test_a_peer_that_never_stops_is_read_for_its_share_of_a_second_and_then_agai
     assert held.wire.counters["reading-paused"] == 1
     assert held.wire.deadline() == 6.0
     held.wire.wake(5.9)
-    assert held.polls.readers == {}
+    assert not held.polls.readers
     held.wire.wake(6.0)
     assert list(held.polls.readers) == [held.fileno]
     assert held.wire.deadline() is None
