@@ -6,13 +6,13 @@ Bodies of messages as MessagePack arrays; what a stranger could make long has a 
 from collections.abc import Iterable
 from enum import IntEnum
 from functools import lru_cache
-from hashlib import sha256
 from itertools import islice
 from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from speakerd.digest import sha256
 from speakerd.wire import DecodeError
 
 ID_BYTES = 4

@@ -4,12 +4,11 @@ Two keys are in use while a change of the secret spreads: each message is signed
 so that the change cuts nobody off.
 """
 
-import hmac
 from collections.abc import Iterable
 
+from speakerd.digest import Mac, same
 from speakerd.exchange import Key, Member
 
-HASH = "sha256"
 HASH_BYTES = 32
 IN_USE = 2
 """Keys, newest first: that of now, and that which some members may still have alone."""
@@ -22,14 +21,14 @@ SIGNING, NAMING = b"speakerd mesh signature 1", b"speakerd mesh key id 1"
 
 def extract(salt: bytes, material: bytes) -> bytes:
     """HKDF-Extract (RFC 5869 section 2.2): a uniform key of whatever `material`; no salt is one of zeros."""
-    return hmac.digest(salt or bytes(HASH_BYTES), material, HASH)
+    return Mac(salt or bytes(HASH_BYTES)).of(material)
 
 
 def expand(key: bytes, info: bytes, length: int) -> bytes:
     """HKDF-Expand (RFC 5869 section 2.3): `length` octets, at most 8,160, for the purpose of `info`."""
-    block, found = b"", b""
+    mac, block, found = Mac(key), b"", b""
     for number in range(1, -(-length // HASH_BYTES) + 1):
-        block = hmac.digest(key, block + info + bytes((number,)), HASH)
+        block = mac.of(block + info + bytes((number,)))
         found += block
     return found[:length]
 
@@ -44,15 +43,15 @@ class Signer:
 
     def __init__(self, key: Key) -> None:
         self.name, self.id = key.id, bytes.fromhex(key.id)
-        self._secret = expand(extract(b"", key.material), SIGNING, HASH_BYTES)
+        self._mac = Mac(expand(extract(b"", key.material), SIGNING, HASH_BYTES))
 
     def tag(self, data: bytes) -> bytes:
         """The signature of `data`."""
-        return hmac.digest(self._secret, data, HASH)[:TAG_BYTES]
+        return self._mac.of(data)[:TAG_BYTES]
 
     def signed(self, data: bytes, tag: bytes) -> bool:
         """Whether `tag` is the signature of `data`; a wrong one takes as long to refuse wherever it differs."""
-        return hmac.compare_digest(self.tag(data), tag)
+        return same(self.tag(data), tag)
 
 
 class Keyring:

@@ -6,7 +6,8 @@ The nearest on both sides: whom a member observes observes it, so each hears fro
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
-from hashlib import sha256
+
+from speakerd.digest import sha256
 
 EACH_SIDE = 4
 OBSERVERS = 2 * EACH_SIDE

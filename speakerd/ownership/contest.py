@@ -1,9 +1,8 @@
 """Two nodes claim one VIP: who keeps it, by rules that need no common table; pure."""
 
-from hashlib import sha256
-
 from msgspec import Struct
 
+from speakerd.digest import sha256
 from speakerd.exchange import Claim
 
 BY_SILENCE = frozenset({"owner-dead", "restored"})

@@ -6,8 +6,8 @@ keeps its owners. Each node computes it alone; when one goes, only its own VIPs 
 
 from collections.abc import Iterable
 from functools import lru_cache
-from hashlib import sha256
 
+from speakerd.digest import sha256
 from speakerd.exchange import Candidate
 from speakerd.model import unpacked
 

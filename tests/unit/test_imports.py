@@ -17,6 +17,7 @@ STOREYS = (
         "deadlines",
         "decision",
         "difference",
+        "digest",
         "exchange",
         "findings",
         "lean",
@@ -105,15 +106,13 @@ STOREYS = (
 
 PURE = frozenset(
     "advertise aggregates allocator annotations bfd bgp chronicle company conditions config consent deadlines"
-    " decide decision diagnosis difference errands events exchange explain findings gossip hold holders kinds"
-    " members membership mesh metrics model neighbours occupancy outbox outlook ownership peering poolcounts"
+    " decide decision diagnosis difference digest errands events exchange explain findings gossip hold holders"
+    " kinds members membership mesh metrics model neighbours occupancy outbox outlook ownership peering poolcounts"
     " prefixes prospects report routes search segments sessions settings sharing snapshot standing status"
-    " strangers tally terms vips wire wish kube.body kube.l2status kube.lease kube.meshkeys kube.objects"
-    " kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
-)
-IMPURE = frozenset(
-    "bfd.mirror bfd.neighbours bfd.part bfd.transport bgp.discovery bgp.listening bgp.part bgp.tcp bgp.transport"
-    " config.load config.sources membership.transport".split()
+    " strangers tally terms vips wire wish bfd.mirror bfd.neighbours bfd.part bfd.transport bgp.discovery"
+    " bgp.listening bgp.part bgp.tcp bgp.transport config.load config.sources kube.body kube.kept kube.l2status"
+    " kube.lease kube.meshkeys kube.objects kube.records layer2.arp layer2.filter layer2.ndp layer2.responder"
+    " layer2.schedule layer2.sieve membership.transport".split()
 )
 
 WORLD = frozenset(
@@ -125,7 +124,7 @@ CLOCKS = frozenset({"now", "today", "utcnow"})
 PROTOCOLS = frozenset("bfd bgp layer2 membership ownership".split())
 
 TOO_LARGE = frozenset(
-    "asyncio dpkt.http email http json logging prometheus_client pyroute2.iproute ssl structlog urllib.request"
+    "_hashlib asyncio dpkt.http email http json logging prometheus_client pyroute2.iproute ssl structlog urllib.request"
     " yaml".split()
 )
 
