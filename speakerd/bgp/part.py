@@ -1,6 +1,5 @@
 """BGP as the announcer holds it: its neighbours, what each is told, where they may connect, what is seen of them."""
 
-import hashlib
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from speakerd.bgp.reach import Ends
 from speakerd.bgp.terms import Terms
 from speakerd.bgp.transport import Wire
 from speakerd.deadlines import soonest
+from speakerd.digest import sha256
 from speakerd.model import Interface
 from speakerd.peering import BgpSettings, Neighbour, Prefix, SessionSeen, Wording
 
@@ -104,7 +104,7 @@ class Bgp:
             neighbour.peer,
             IPv4Address(router_id).packed if router_id else b"",
             nexthop.families(neighbour.peer),
-            hashlib.sha256(key).hexdigest() if key else "",
+            sha256(key).digest().hex() if key else "",
         )
         return replace(made, accepts=self._settings.listen, restarted=self._young)
 
