@@ -6,31 +6,20 @@ from functools import partial
 
 import pytest
 
-from tests.lab import net, objects
+from tests.lab import net
 from tests.lab.agents import Agent, fleet
+from tests.lab.bgp import OURS, THEIRS, bgp, forget, routed
 from tests.lab.cluster import Cluster
 from tests.lab.embedded import Embedded
 from tests.lab.net import Host, Lan
-from tests.lab.objects import METALLB, Object
 from tests.lab.routers.frr import Frr
 from tests.lab.routers.router import Bfd, Neighbour, Setup, missing
-from tests.lab.steps import clear, given, publish
+from tests.lab.steps import given, publish
 from tests.lab.waiting import eventually
 
 pytestmark = pytest.mark.lab
 
-OURS, ROUTERS = 64512, 64513
 FAST = Bfd(transmit=50, receive=50, multiplier=3)
-
-
-def bgp(kind: str, name: str, **spec: object) -> Object:
-    version = "v1beta2" if kind == "BGPPeer" else "v1beta1"
-    return {
-        "apiVersion": f"metallb.io/{version}",
-        "kind": kind,
-        "metadata": objects.meta(name, METALLB),
-        "spec": spec,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +32,7 @@ def lan() -> Iterator[Lan]:
 
 @pytest.fixture(scope="module")
 def plane(lan: Lan) -> Iterator[Embedded]:
-    """Addresses that routers are told of, and nobody on the LAN."""
-    with Embedded(lan) as made:
-        made.cluster.create(objects.pool("routed", "198.51.100.0/24", "2001:db8:5::/120"))
-        made.cluster.create(bgp("BGPAdvertisement", "all"))
+    with routed(lan) as made:
         yield made
 
 
@@ -61,22 +47,20 @@ def cluster(plane: Embedded, agents: list[Agent]) -> Iterator[Cluster]:
     yield plane.cluster
     for agent in agents:
         print(f"--- {agent.host.name}\n{agent.tail()}\n{agent.status().get('peers')}")
-    clear(plane.cluster)
-    for kind in ("BGPPeer", "BFDProfile"):
-        for each in plane.cluster.every(kind, METALLB):
-            plane.cluster.delete(kind, each["metadata"]["name"], METALLB)
+    forget(plane.cluster)
 
 
 @pytest.fixture
 def frr(lan: Lan, cluster: Cluster) -> Iterator[Frr]:
     """A router that has sessions with all nodes, watched by BFD."""
     neighbours = tuple(Neighbour(address=node.ipv4, asn=OURS, bfd=FAST) for node in lan.nodes)
-    setup = Setup(asn=ROUTERS, router_id="192.0.2.1", neighbours=neighbours)
+    setup = Setup(asn=THEIRS, router_id="192.0.2.1", neighbours=neighbours)
     with Frr(lan, lan.routers[0], setup) as router:
         profile = {"receiveInterval": 50, "transmitInterval": 50, "detectMultiplier": 3}
+        cluster.create(bgp("BGPAdvertisement", "all"))
         cluster.create(bgp("BFDProfile", "fast", **profile))
         address = lan.routers[0].ipv4
-        cluster.create(bgp("BGPPeer", "tor", myASN=OURS, peerASN=ROUTERS, peerAddress=address, bfdProfile="fast"))
+        cluster.create(bgp("BGPPeer", "tor", myASN=OURS, peerASN=THEIRS, peerAddress=address, bfdProfile="fast"))
         for node in lan.nodes:
             router.wait_up(node.ipv4)
             eventually(partial(watched, router, node), f"BFD with {node.name} is up")
