@@ -93,7 +93,8 @@ class Bgp:
         made.see(self._interfaces, now)
         made.change(self._prefixes)
         if self._draining:
-            made.drain(on=True)
+            # It has no route of ours that it would have to turn away from.
+            made.withdraw()
         if self._left_by is None:
             made.start(now)
 

@@ -175,6 +175,17 @@ def test_a_drain_is_told_before_routes_are_withdrawn_and_can_be_taken_back(loop:
     loop.until(lambda: router.table)
 
 
+def test_a_peer_that_comes_during_a_drain_is_told_nothing_until_it_is_over(loop: Loop) -> None:
+    router, part = Router(loop, 11), loop.part()
+    part.drain(time.monotonic(), on=True)
+    part.change(prefixes(prefix("198.51.100.7/32", router.name)), time.monotonic())
+    part.configure((router.neighbour(),), settings(free_port(), 1, drain=60.0), time.monotonic())
+    loop.until(lambda: router.ended)
+    assert not router.told
+    part.drain(time.monotonic(), on=False)
+    loop.until(lambda: router.table)
+
+
 def test_a_dead_path_ends_a_session_at_once(loop: Loop) -> None:
     router, part = Router(loop, 11), loop.part()
     part.configure((router.neighbour(),), settings(free_port(), 1), time.monotonic())
