@@ -44,7 +44,9 @@ class Finding(StrEnum):
     BGP_NO_SESSION = "bgp-no-session"
     BGP_PORT_TAKEN = "bgp-port-taken"
     BGP_NOT_LISTENING = "bgp-not-listening"
+    BGP_NO_DISCOVERY = "bgp-no-discovery"
     BFD_PORT_TAKEN = "bfd-port-taken"
+    BFD_NOT_SENDING = "bfd-not-sending"
     SEGMENT_SILENT = "segment-silent"
     NO_MESH_KEY = "no-mesh-key"
     ALONE = "alone"
@@ -186,6 +188,16 @@ TABLE: Mapping[Finding, Entry] = {
         "warning",
         "sessions that routers open are refused; those that it opens itself work",
         "grant CAP_NET_BIND_SERVICE, set bgp.port above 1023, or bgp.listen: false",
+    ),
+    Finding.BGP_NO_DISCOVERY: Entry(
+        "warning",
+        "peers without an address are not found on their interface; one that calls is taken all the same",
+        "grant CAP_NET_RAW, or give the peers their addresses",
+    ),
+    Finding.BFD_NOT_SENDING: Entry(
+        "warning",
+        "the death of a router is noticed by its BGP session's hold time alone",
+        "look at what is named: an address that this host does not have, a device that is gone",
     ),
     Finding.BFD_PORT_TAKEN: Entry(
         "error",

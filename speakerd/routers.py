@@ -90,10 +90,10 @@ class Routers:
         wanted: dict[Path, BfdProfile] = {}
         self._paths = {}
         for each in self._neighbours:
-            path = _path(each.peer, addresses.get(each.peer.name, ""), self._interfaces) if each.bfd else None
+            path = path_to(each.peer, addresses.get(each.peer.name, ""), self._interfaces) if each.bfd else None
             if each.bfd and path:
                 self._paths[each.peer.name] = path
-                wanted[path] = _faster(wanted.get(path, each.bfd), each.bfd)
+                wanted[path] = faster(wanted.get(path, each.bfd), each.bfd)
         self._bfd.apply(wanted, now)
 
     def _turned(self, path: Path, up: bool, why: str, now: float) -> None:
@@ -136,7 +136,7 @@ class Routers:
         return {**self._bgp.problems, **self._bfd.problems}
 
 
-def _path(peer: Peer, address: str, interfaces: Iterable[Interface]) -> Path | None:
+def path_to(peer: Peer, address: str, interfaces: Iterable[Interface]) -> Path | None:
     """The path to a peer, None while its address is not known.
 
     One of our own AS may be next to us or far away, which its address tells; others are near unless it is said that
@@ -156,6 +156,6 @@ def _on_link(address: str, interfaces: Iterable[Interface]) -> bool:
     return any(found in ip_interface(each).network for known in interfaces for each in known.networks)
 
 
-def _faster(one: BfdProfile, other: BfdProfile) -> BfdProfile:
+def faster(one: BfdProfile, other: BfdProfile) -> BfdProfile:
     """Of two wishes for one path the one that notices its death sooner."""
     return min(one, other, key=lambda each: each.receive_interval * each.detect_multiplier)
