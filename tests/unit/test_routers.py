@@ -5,7 +5,10 @@ from ipaddress import ip_address
 import pytest
 from msgspec.structs import replace
 
+from speakerd.bfd import transport as wire
 from speakerd.bfd.effects import Path
+from speakerd.bgp import discovery, listening
+from speakerd.findings import TABLE, Finding
 from speakerd.model import Interface
 from speakerd.peering import BfdProfile, Peer
 from speakerd.routers import faster, path_to
@@ -56,6 +59,14 @@ def test_a_peer_behind_an_interface_is_watched_there_once_its_address_is_known()
 def test_the_path_begins_at_the_address_and_in_the_vrf_that_are_configured() -> None:
     peer = replace(EXTERNAL, source_address="192.0.2.77", vrf="red")
     assert path(peer) == Path(packed(HERE), local=packed("192.0.2.77"), vrf="red")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [listening.PORT_TAKEN, listening.NOT_LISTENING, discovery.UNDISCOVERED, wire.PORT_TAKEN, wire.NOT_SENDING],
+)
+def test_what_stands_in_the_way_of_a_protocol_is_a_finding_with_a_remedy(word: str) -> None:
+    assert TABLE[Finding(word)].remedy
 
 
 def test_of_two_profiles_for_one_path_the_one_counts_that_notices_a_death_sooner() -> None:
