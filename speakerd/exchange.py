@@ -14,7 +14,7 @@ READY = 1 << 32
 """Added to the score of a node whose endpoints are ready where only such nodes count (externalTrafficPolicy Local)."""
 
 
-class Candidate(Struct, frozen=True, array_like=True):
+class Candidate(Struct, frozen=True, gc=False, array_like=True):
     """A node that may answer for a VIP; a higher `score` ranks before.
 
     `score`: the weights of all preferences that name the node (preferredNodeSelectors), below READY; plus READY where
@@ -25,7 +25,7 @@ class Candidate(Struct, frozen=True, array_like=True):
     score: int = 0
 
 
-class Vip(Struct, frozen=True, array_like=True):
+class Vip(Struct, frozen=True, gc=False, array_like=True):
     """A virtual IP as the announcer needs it.
 
     `ip`: 4 or 16 bytes. `rank_by`: the Service's first address, by which all its addresses rank together.
@@ -46,7 +46,7 @@ class Vip(Struct, frozen=True, array_like=True):
     owner: str = ""
 
 
-class Stake(Struct, frozen=True):
+class Stake(Struct, frozen=True, gc=False):
     """A VIP with its candidates resolved, as the ownership core takes it."""
 
     vip: Vip
@@ -128,7 +128,7 @@ class Wanted(Struct, frozen=True):
     prefixes: Mapping[bytes, Prefix] = {}
 
 
-class Claim(Struct, frozen=True, array_like=True):
+class Claim(Struct, frozen=True, gc=False, array_like=True):
     """Who answers for a VIP, since when (seconds of this host's CLOCK_MONOTONIC) and why it moved there.
 
     (`epoch`, `version`) orders claims; no `owner`: withdrawn. `boot`: of the owner; `heir`: who takes over at its
@@ -148,7 +148,7 @@ class Claim(Struct, frozen=True, array_like=True):
     gap: float = 0.0
 
 
-class Counters(Struct, frozen=True, array_like=True):
+class Counters(Struct, frozen=True, gc=False, array_like=True):
     """Per VIP, since the announcer started (metallb_layer2_*)."""
 
     ip: bytes

@@ -60,7 +60,7 @@ class FamilyPolicy(StrEnum):
     REQUIRE_DUAL = "RequireDualStack"
 
 
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, gc=False):
     """What a Service asks for by annotation or spec.loadBalancerIP; `reason` is set when it cannot be read."""
 
     ips: tuple[IP, ...] = ()
@@ -69,7 +69,7 @@ class Request(Struct, frozen=True):
     message: str = ""
 
 
-class Sharing(Struct, frozen=True):
+class Sharing(Struct, frozen=True, gc=False):
     """On what terms a Service shares its addresses with others.
 
     `key`: annotation metallb.io/allow-shared-ip. `backend`: spec.selector under externalTrafficPolicy Local, nothing
@@ -91,7 +91,7 @@ class Sharing(Struct, frozen=True):
         return other is not None and self.group == other.group and self.ports.isdisjoint(other.ports)
 
 
-class Service(Struct, frozen=True):
+class Service(Struct, frozen=True, gc=False):
     """A Service of type LoadBalancer, or one that still holds addresses of that time.
 
     `ours`: type LoadBalancer and our class; one being deleted only while it still holds addresses. `lapsed`: no longer
@@ -135,7 +135,7 @@ class Service(Struct, frozen=True):
         return self.key.partition("/")[2]
 
 
-class Endpoints(Struct, frozen=True):
+class Endpoints(Struct, frozen=True, gc=False):
     """Where a Service's endpoints serve: `nodes` by endpoint.nodeName, `somewhere` also those without a node name.
 
     An endpoint serves when conditions.ready is absent or true, or conditions.serving is true. `ready`: the nodes with
@@ -276,21 +276,21 @@ class Interface(Struct, frozen=True):
         return next((each for each in self.ipv6 if each.startswith("fe8")), "")
 
 
-class ServiceRef(Struct, frozen=True):
+class ServiceRef(Struct, frozen=True, gc=False):
     """A Service as an address' Lease names it: namespace/name and metadata.uid."""
 
     key: str
     uid: str
 
 
-class Holder(Struct, frozen=True):
+class Holder(Struct, frozen=True, gc=False):
     """A Service as it stands in an address' Lease: who, and by which `terms`; "" where it shares with nobody."""
 
     ref: ServiceRef
     terms: str = ""
 
 
-class Reservation(Struct, frozen=True):
+class Reservation(Struct, frozen=True, gc=False):
     """Lease speakerd-vip-ADDRESS: which Services hold `ip`. Deleted only by uid and resourceVersion.
 
     `given`: by an allocator, not found in a status, and nobody has answered for it yet. `stranger`: MAC of the host
@@ -334,7 +334,7 @@ class Release(Struct, frozen=True):
     left: tuple[ServiceRef, ...] = ()
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """What a VIP's Lease says: holderIdentity, leaseTransitions, and the resourceVersion of that very state."""
 
     owner: str = ""
@@ -342,7 +342,7 @@ class Record(Struct, frozen=True):
     version: str = ""
 
 
-class Assignment(Struct, frozen=True):
+class Assignment(Struct, frozen=True, gc=False):
     """What a Service is given: addresses and their pool, or the reason why none (or not what was asked)."""
 
     ips: tuple[IP, ...] = ()

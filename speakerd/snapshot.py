@@ -17,8 +17,10 @@ from speakerd.decision import Snapshot
 from speakerd.difference import Draft, View, put_or_drop
 from speakerd.exchange import Key, Member
 from speakerd.kube import body, objects
+from speakerd.kube.kept import SERVICE_LABEL
 from speakerd.model import (
     IP,
+    NO_NAMES,
     Config,
     Endpoints,
     FamilyPolicy,
@@ -30,11 +32,11 @@ from speakerd.model import (
     Sharing,
     unpacked,
 )
+from speakerd.occupancy import enter, strike
 from speakerd.peering import Password
 from speakerd.settings import Settings
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
-SERVICE_LABEL = "kubernetes.io/service-name"
 
 POLICIES: Mapping[str, FamilyPolicy] = {policy.value: policy for policy in FamilyPolicy}
 
@@ -88,7 +90,7 @@ class Stores(Struct, frozen=True):
         )
 
 
-class Slice(Struct, frozen=True):
+class Slice(Struct, frozen=True, gc=False):
     """An EndpointSlice's share of the endpoints of a Service."""
 
     service: str
@@ -105,7 +107,7 @@ class Memo:
         self.nodes = View(node)
         self.leases = View(body.member)
         self.shares: Mapping[str, Slice] = {}
-        self.by_service: dict[str, dict[str, Endpoints]] = {}
+        self.by_service: dict[str, tuple[str, ...]] = {}
         self.endpoints: Draft[str, Endpoints] = Draft()
         self.records: Mapping[str, Member] = {}
         self.members: Mapping[str, Member] = {}
@@ -254,10 +256,10 @@ def _endpoints(stores: Stores, memo: Memo) -> Mapping[str, Endpoints]:
     for key in memo.slices.changed:
         if old := before.get(key):
             touched.add(old.service)
-            del memo.by_service[old.service][key]
+            strike(memo.by_service, old.service, key)
         if new := memo.shares.get(key):
             touched.add(new.service)
-            memo.by_service.setdefault(new.service, {})[key] = new.endpoints
+            enter(memo.by_service, new.service, key)
     for name in touched:
         put_or_drop(memo.endpoints, name, _united(memo, name))
     return memo.endpoints.publish()
@@ -265,16 +267,15 @@ def _endpoints(stores: Stores, memo: Memo) -> Mapping[str, Endpoints]:
 
 def _united(memo: Memo, name: str) -> Endpoints | None:
     """A Service's endpoints, or None where no slice is left."""
-    first, *more = memo.by_service[name].values() or (None,)
-    if first is None:
-        del memo.by_service[name]
-    if first is None or not more:
-        return first
-    return Endpoints(
-        first.somewhere or any(each.somewhere for each in more),
-        _shared(first.nodes.union(*(each.nodes for each in more))),
-        _shared(first.ready.union(*(each.ready for each in more))),
+    found = [memo.shares[key].endpoints for key in memo.by_service.get(name, ())]
+    if len(found) < 2:
+        return next(iter(found), None)
+    united = Endpoints(
+        any(each.somewhere for each in found),
+        NO_NAMES.union(*(each.nodes for each in found)),
+        NO_NAMES.union(*(each.ready for each in found)),
     )
+    return _shared(united)
 
 
 def _members(stores: Stores, memo: Memo) -> Mapping[str, Member]:
@@ -369,18 +370,18 @@ def endpoint_slice(found: objects.EndpointSlice) -> Slice | None:
         return None
     ready = [each for each in found.endpoints or () if each.conditions.ready is not False]
     ending = [each for each in found.endpoints or () if each.conditions.ready is False and each.conditions.serving]
-    serving = Endpoints(bool(ready or ending), _nodes((*ready, *ending)), _nodes(ready))
+    serving = _shared(Endpoints(bool(ready or ending), _nodes((*ready, *ending)), _nodes(ready)))
     return Slice(f"{found.metadata.namespace}/{name}", serving)
 
 
 def _nodes(endpoints: Iterable[objects.Endpoint]) -> frozenset[str]:
-    return _shared(frozenset(each.node_name for each in endpoints if each.node_name))
+    return frozenset(each.node_name for each in endpoints if each.node_name)
 
 
 @lru_cache(maxsize=4096)
-def _shared(nodes: frozenset[str]) -> frozenset[str]:
-    """The one set that equals `nodes`: thousands of Services have their endpoints on the same few of them."""
-    return nodes
+def _shared(endpoints: Endpoints) -> Endpoints:
+    """The ones that equal `endpoints`: thousands of Services have theirs on the same few nodes."""
+    return endpoints
 
 
 def node(found: objects.Node) -> Node:

@@ -28,7 +28,7 @@ class Wish(Struct, frozen=True):
     tiers: tuple[tuple[str, ...], ...] = ()
 
 
-class Standing(Struct, frozen=True):
+class Standing(Struct, frozen=True, gc=False):
     """What a Service keeps or why it has nothing, and what it looks for beyond that."""
 
     keeps: Assignment

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from speakerd.cli.inputs import Inputs
 from speakerd.config.resources import Metadata
-from speakerd.kube import body, objects
+from speakerd.kube import body, kept, objects
 from speakerd.model import IP, Problem, Reservation
 from speakerd.settings import Settings
 from speakerd.snapshot import Stores
@@ -35,7 +35,7 @@ def world(inputs: Inputs) -> World:
     nodes = _every(inputs.objects, objects.Node, problems, namespaced=False)
     namespaces = _every(inputs.objects, objects.Namespace, problems, namespaced=False)
     stores = Stores(
-        services={key: _read(each) for key, each in services.items()},
+        services={key: kept.service(each) for key, each in services.items()},
         slices=_every(inputs.objects, objects.EndpointSlice, problems),
         nodes=nodes,
         members={f"speakerd-node-{name}": _member(name) for name in nodes},
@@ -68,11 +68,6 @@ def _labels(given: Mapping[str, object]) -> Mapping[str, object]:
     metadata = given.get("metadata")
     labels = metadata.get("labels") if isinstance(metadata, dict) else None
     return labels if isinstance(labels, dict) else {}
-
-
-def _read(service: objects.Service) -> objects.Service:
-    narrow = objects.SERVICES.narrow
-    return narrow(service) if narrow else service
 
 
 def _member(name: str) -> objects.Lease:

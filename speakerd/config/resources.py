@@ -3,7 +3,7 @@
 from msgspec import Struct, field
 
 
-class Metadata(Struct, frozen=True, rename="camel"):
+class Metadata(Struct, frozen=True, gc=False, rename="camel"):
     """ObjectMeta, the fields in use."""
 
     name: str = ""

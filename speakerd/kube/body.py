@@ -6,6 +6,7 @@ from binascii import Error
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from ipaddress import ip_address
+from sys import intern
 from urllib.parse import quote
 
 import msgspec
@@ -134,7 +135,7 @@ def stranger_patch(mac: str, version: str) -> bytes:
 def record(lease: Lease) -> Record:
     """What a VIP's Lease says of its owner."""
     spec = lease.spec
-    return Record(spec.holder_identity or "", spec.lease_transitions or 0, lease.metadata.resource_version)
+    return Record(intern(spec.holder_identity or ""), spec.lease_transitions or 0, lease.metadata.resource_version)
 
 
 def record_in(lease: bytes) -> Record:

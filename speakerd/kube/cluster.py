@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Key, Member, Observed
-from speakerd.kube import body, lease, objects, reflector
+from speakerd.kube import body, kept, lease, objects, reflector
 from speakerd.kube.bgpstatus import BgpStatus
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.configstate import ConfigStates
@@ -64,8 +64,8 @@ class Cluster:
         self._settings = settings
         self._namespace = namespace
         self._changed = changed
-        self.services = Reflector(objects.SERVICES, random.random)
-        self.slices = Reflector(objects.SLICES, random.random)
+        self.services = Reflector(kept.SERVICES, random.random)
+        self.slices = Reflector(kept.SLICES, random.random)
         self.nodes = Reflector(objects.NODES, random.random)
         self.members = Reflector(objects.members(namespace), random.random)
         self.pools = Reflector(objects.pools(namespace), random.random)

@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from msgspec import Raw, Struct, field
-from msgspec.structs import replace
 
 from speakerd.config.resources import (
     BFDProfile,
@@ -34,7 +33,7 @@ __all__ = [
 ]
 
 
-class Labelled(Struct, frozen=True, rename="camel"):
+class Labelled(Struct, frozen=True, gc=False, rename="camel"):
     """ObjectMeta without annotations, which change for reasons of others (last-change-trigger-time and the like)."""
 
     name: str = ""
@@ -44,38 +43,37 @@ class Labelled(Struct, frozen=True, rename="camel"):
     labels: dict[str, str] = {}
 
 
-class LoadBalancerIngress(Struct, frozen=True):
+class LoadBalancerIngress(Struct, frozen=True, gc=False):
     """An entry of Service.status.loadBalancer.ingress; one with a host name alone is not ours."""
 
     ip: str = ""
 
 
-class LoadBalancerStatus(Struct, frozen=True):
+class LoadBalancerStatus(Struct, frozen=True, gc=False):
     """Service.status.loadBalancer."""
 
     ingress: tuple[LoadBalancerIngress, ...] | None = ()
 
 
-class ServiceStatus(Struct, frozen=True, rename="camel"):
+class ServiceStatus(Struct, frozen=True, gc=False, rename="camel"):
     """Service.status."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
-class ServicePort(Struct, frozen=True):
+class ServicePort(Struct, frozen=True, gc=False):
     """Service.spec.ports[]."""
 
     protocol: str = "TCP"
     port: int = 0
 
 
-class ServiceSpec(Struct, frozen=True, rename="camel"):
+class ServiceSpec(Struct, frozen=True, gc=False, rename="camel"):
     """Service.spec."""
 
     type: str = ""
     cluster_ip: str = field(default="", name="clusterIP")
     cluster_ips: tuple[str, ...] = field(default=(), name="clusterIPs")
-    ip_families: tuple[str, ...] = field(default=(), name="ipFamilies")
     ip_family_policy: str = field(default="", name="ipFamilyPolicy")
     load_balancer_ip: str = field(default="", name="loadBalancerIP")
     load_balancer_class: str = ""
@@ -84,7 +82,7 @@ class ServiceSpec(Struct, frozen=True, rename="camel"):
     ports: tuple[ServicePort, ...] | None = None
 
 
-class Service(Struct, frozen=True):
+class Service(Struct, frozen=True, gc=False):
     """core/v1 Service."""
 
     metadata: Metadata
@@ -92,21 +90,21 @@ class Service(Struct, frozen=True):
     status: ServiceStatus = ServiceStatus()
 
 
-class EndpointConditions(Struct, frozen=True):
+class EndpointConditions(Struct, frozen=True, gc=False):
     """EndpointSlice.endpoints[].conditions; absent readiness means ready."""
 
     ready: bool | None = None
     serving: bool | None = None
 
 
-class Endpoint(Struct, frozen=True, rename="camel"):
+class Endpoint(Struct, frozen=True, gc=False, rename="camel"):
     """EndpointSlice.endpoints[]."""
 
     conditions: EndpointConditions = EndpointConditions()
     node_name: str = ""
 
 
-class EndpointSlice(Struct, frozen=True):
+class EndpointSlice(Struct, frozen=True, gc=False):
     """discovery.k8s.io/v1 EndpointSlice; its label kubernetes.io/service-name names the Service."""
 
     metadata: Labelled
@@ -289,25 +287,6 @@ class Kind(Struct, Generic[T], frozen=True):
         return self.path + "?" + "&".join(f"{key}={quote(str(value))}" for key, value in chosen.items() if value)
 
 
-def _read(service: Service) -> Service:
-    """Without the annotations of others: kubectl's last-applied-configuration is as large as the Service itself.
-
-    And without ports and selector, which matter to those alone that share their addresses.
-    """
-    metadata, spec = service.metadata, service.spec
-    read = {key: value for key, value in metadata.annotations.items() if key.startswith(ANNOTATIONS)}
-    if len(read) < len(metadata.annotations):
-        metadata = replace(metadata, annotations=read)
-    if not any(key.endswith(SHARING) for key in read):
-        spec = replace(spec, selector=None, ports=None)
-    return replace(service, metadata=metadata, spec=spec)
-
-
-ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/", "speakerd.io/")
-"""What the annotations of a Service that matter begin with."""
-SHARING = "/allow-shared-ip"
-SERVICES = Kind("Service", "/api/v1/services", Service, versioned=True, narrow=_read)
-SLICES = Kind("EndpointSlice", "/apis/discovery.k8s.io/v1/endpointslices", EndpointSlice)
 NODES = Kind("Node", "/api/v1/nodes", Node)
 PEER, NAMESPACE, CONFIG_MAP = "BGPPeer", "Namespace", "ConfigMap"
 OF_PEERS = frozenset({"BGPAdvertisement", "BFDProfile", "Community"})

@@ -12,6 +12,7 @@ from speakerd.decision import Plan
 from speakerd.difference import difference
 from speakerd.exchange import LIVING, Claim, Observed, Wanted
 from speakerd.model import Assignment, Record, packed
+from speakerd.occupancy import enter, strike
 
 MOST_TRANSITIONS = (1 << 31) - 1
 """LeaseSpec.leaseTransitions is an int32."""
@@ -19,7 +20,7 @@ FIRST, LONGEST = 60.0, 3600.0
 """Seconds until a Lease that is missing is looked for again, doubled each time: the allocator may adopt the address."""
 
 
-class Held(Struct, frozen=True):
+class Held(Struct, frozen=True, gc=False):
     """A VIP that this node owns: since which epoch, on which interfaces, for which Services."""
 
     epoch: int
@@ -77,7 +78,7 @@ class Records:
         self._claims: Mapping[bytes, Claim] = {}
         self._plan = Plan({}, Wanted("", {}))
         self._held: dict[bytes, Held] = {}
-        self._here: dict[str, set[bytes]] = {}
+        self._here: dict[str, tuple[bytes, ...]] = {}
         self._leases: dict[bytes, None] = {}
         self._statuses: dict[str, None] = {}
         self._events: dict[str, None] = {}
@@ -133,7 +134,7 @@ class Records:
         if now:
             self._held[ip], self._leases[ip] = now, None
             for key in now.services:
-                self._here.setdefault(key, set()).add(ip)
+                enter(self._here, key, ip)
                 self._statuses[key] = None
 
     def _let_go(self, ip: bytes, before: Held) -> None:
@@ -142,9 +143,8 @@ class Records:
         self._missing.pop(ip, None)
         for key in before.services:
             self._statuses[key] = None
-            self._here[key].discard(ip)
-            if not self._here[key]:
-                del self._here[key]
+            strike(self._here, key, ip)
+            if key not in self._here:
                 self._events.pop(key, None)
 
     def _sure(self, key: str) -> bool:

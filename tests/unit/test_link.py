@@ -305,6 +305,18 @@ def test_the_first_controller_inherits_nothing() -> None:
     assert inherited([]) == Inheritance((), None, {})
 
 
+def test_names_that_claims_have_in_common_are_one_object_for_all(link: Link) -> None:
+    writer, reader = SightWriter(link.announcer()), SightReader(link.controller().into)
+    rows = (vip(number).ip for number in (1, 2))
+    claims = {ip: Claim(ip, 1, "node-a", 1.5, "first", ("eth0",), heir="node-b", previous="node-c") for ip in rows}
+    writer.apply(Observed(claims=claims))
+    seen = reader.observed().claims
+    assert seen == claims
+    one, other = seen.values()
+    for field in ("owner", "cause", "interfaces", "heir", "previous"):
+        assert getattr(one, field) is getattr(other, field)
+
+
 def test_a_bell_rung_many_times_never_blocks_and_is_heard(link: Link) -> None:
     upper, lower = link.controller().bell, link.announcer().bell
     for _ in range(100_000):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from speakerd.kube import objects, reflector
+from speakerd.kube import kept, objects, reflector
 from speakerd.kube.objects import Kind, Service
 from speakerd.kube.reflector import Reflector
 from tests.embedded.kinds import crd
@@ -17,7 +17,7 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @asynccontextmanager
-async def following(here: Served, kind: Kind[Any] = objects.SERVICES) -> AsyncIterator[tuple[Reflector[Any], News]]:
+async def following(here: Served, kind: Kind[Any] = kept.SERVICES) -> AsyncIterator[tuple[Reflector[Any], News]]:
     """A reflector at work that has listed and watches."""
     core: Reflector[Any] = Reflector(kind, lambda: 0.0)
     news = News()
@@ -116,7 +116,7 @@ def test_a_list_of_several_pages_is_one_change() -> None:
         async with served() as here:
             for number in range(5):
                 await here.create(SERVICES, f"web-{number}", SERVICE)
-            core = Reflector(objects.SERVICES, lambda: 0.0)
+            core = Reflector(kept.SERVICES, lambda: 0.0)
             core.limit = 2
             news = News()
             task = asyncio.create_task(reflector.run(core, here.client, news))

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
-from speakerd.kube import objects
+from speakerd.kube import kept, objects
 from speakerd.kube.objects import EndpointSlice, Lease, Node, Secret, Service
 
 SERVICE = b"""{"kind":"Service","apiVersion":"v1","metadata":{"name":"web","namespace":"default","uid":"u1",
@@ -28,7 +27,6 @@ def test_a_service_as_the_api_server_writes_it() -> None:
         type="LoadBalancer",
         cluster_ip="10.96.17.205",
         cluster_ips=("10.96.17.205",),
-        ip_families=("IPv4",),
         ip_family_policy="SingleStack",
         load_balancer_ip="10.0.0.7",
         load_balancer_class="x/y",
@@ -37,16 +35,6 @@ def test_a_service_as_the_api_server_writes_it() -> None:
         ports=(objects.ServicePort("TCP", 80),),
     )
     assert [each.ip for each in found.status.load_balancer.ingress or ()] == ["10.0.0.1", ""]
-
-
-def test_ports_and_selector_are_kept_of_those_alone_that_share_their_addresses() -> None:
-    found, narrow = msgspec.json.decode(SERVICE, type=Service), objects.SERVICES.narrow
-    assert narrow
-    alone = narrow(found)
-    assert (alone.spec.ports, alone.spec.selector, alone.spec.type) == (None, None, "LoadBalancer")
-    for prefix in ("metallb.io", "metallb.universe.tf"):
-        shared = replace(found, metadata=replace(found.metadata, annotations={f"{prefix}/allow-shared-ip": "k"}))
-        assert narrow(shared) == shared
 
 
 def test_an_endpoint_slice_with_and_without_conditions_and_endpoints() -> None:
@@ -62,7 +50,7 @@ def test_an_object_with_nothing_but_metadata_decodes(kind: type[msgspec.Struct])
 
 
 def test_a_query_names_selectors_and_leaves_out_what_is_empty() -> None:
-    assert objects.SERVICES.query(limit=500) == "/api/v1/services?limit=500"
+    assert kept.SERVICES.query(limit=500) == "/api/v1/services?limit=500"
     assert objects.members("ns").query(watch=1) == (
         "/apis/coordination.k8s.io/v1/namespaces/ns/leases?labelSelector=speakerd.io/kind%3Dmember&watch=1"
     )

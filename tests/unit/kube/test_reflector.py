@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakerd.kube import objects
+from speakerd.kube import kept, objects
 from speakerd.kube.client import Response
 from speakerd.kube.objects import Node, Service
 from speakerd.kube.reflector import ABSENT, LONGEST, PAGE, SILENCE, List, Reflector, Wait, Watch
@@ -30,7 +30,7 @@ def line(kind: str, item: dict[str, Any]) -> bytes:
 
 
 def services() -> Reflector[Service]:
-    return Reflector(objects.SERVICES, lambda: 0.5)
+    return Reflector(kept.SERVICES, lambda: 0.5)
 
 
 def listed(*items: dict[str, Any]) -> Reflector[Service]:
