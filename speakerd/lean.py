@@ -5,6 +5,8 @@ process that must answer 0.3 s after its start.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -23,3 +25,22 @@ def package(name: str) -> None:
     bare.__path__ = list(spec.submodule_search_locations)
     bare.__spec__ = spec
     sys.modules[name] = bare
+
+
+@contextmanager
+def hollow(name: str, *attributes: str) -> Iterator[None]:
+    """Within the block, who imports `name` gets a module with these attributes, all None, unless it is loaded already.
+
+    For what a library imports, names, and does not use in the parts that we take.
+    """
+    if name in sys.modules:
+        yield
+        return
+    empty = ModuleType(name)
+    for each in attributes:
+        setattr(empty, each, None)
+    sys.modules[name] = empty
+    try:
+        yield
+    finally:
+        del sys.modules[name]

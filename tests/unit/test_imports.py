@@ -260,3 +260,8 @@ def test_announcer_and_supervisor_load_nothing_large() -> None:
     )
     large = (loaded("import speakerd.announcer, speakerd.supervisor") & TOO_LARGE) - netlink
     assert not large
+    assert "multiprocessing" not in loaded("import speakerd.announcer, speakerd.supervisor")
+
+
+def test_what_was_hollow_for_a_library_is_whole_for_others() -> None:
+    assert "pickle" in loaded("import speakerd.host, multiprocessing.context")
