@@ -1,4 +1,4 @@
-"""What tests of BGP share: its resources, a cluster whose addresses routers are told of, and what nodes say of peers."""
+"""What tests of BGP share: its resources, a cluster whose addresses routers are told of, what nodes say of peers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -110,8 +110,8 @@ PURE = frozenset(
     " decide decision diagnosis difference digest errands events exchange explain findings gossip hold holders"
     " kinds members membership mesh metrics model neighbours occupancy outbox outlook ownership peering poolcounts"
     " prefixes prospects report routes search segments sessions settings sharing snapshot standing status"
-    " strangers tally terms vips wire wish kube.body kube.kept kube.l2status kube.lease kube.meshkeys"
-    " kube.objects kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
+    " strangers tally terms vips wire wish kube.body kube.kept kube.l2status kube.lease kube.meshkeys kube.objects"
+    " kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset(
     "bfd.mirror bfd.neighbours bfd.part bfd.transport bgp.discovery bgp.listening bgp.part bgp.tcp bgp.transport"
