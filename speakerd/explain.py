@@ -6,12 +6,13 @@ from ipaddress import ip_address
 
 from msgspec import Struct, field
 
-from speakerd import advertise, prospects
+from speakerd import advertise, hearers, prospects
 from speakerd.config.words import nearest
 from speakerd.decision import Plan, Snapshot
 from speakerd.events import Event, Ring, stamp
 from speakerd.exchange import READY, Candidate, Claim, Counters, Observed, Vip
 from speakerd.findings import TABLE, Finding
+from speakerd.hearers import RoutersReport
 from speakerd.model import IP, Reason
 from speakerd.ownership.ranking import ranking
 from speakerd.prospects import UNHEARD, Change, Standing
@@ -93,7 +94,8 @@ class AddressReport(Struct, rename="camel"):
     """One address: who answers (`owner` "": nobody), and `because` of what, as sentences, too.
 
     `since` as RFC 3339, `lasted` in seconds; `gap`: seconds for which a dead owner had not been heard. `interfaces`,
-    `mac` and the counters are of this node. `findings`: what stands in the way, as far as this node sees.
+    `mac`, the counters and `routers` (None: nobody speaks BGP here) are of this node. `findings`: what stands in the
+    way, as far as this node sees.
     """
 
     ip: str
@@ -119,6 +121,7 @@ class AddressReport(Struct, rename="camel"):
     changes: list[Change] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    routers: RoutersReport | None = None
 
 
 class Explanation(Struct, rename="camel"):
@@ -251,6 +254,7 @@ def _about(ip: IP, keys: list[str], view: View) -> AddressReport:
     told.others = _others({each.node for each in candidates}, why)
     told.findings = _findings(told.ip, view.observed.conditions)
     told.events = view.ring.about(told.ip, EVENTS)
+    told.routers = hearers.routers(ip, keys, view.snapshot, view.plan, view.observed)
     return told
 
 

@@ -11,6 +11,7 @@ from speakerd.cli import FINE, NOT_VALID, asking
 from speakerd.cli.terminal import Colour, coloured, paint, table
 from speakerd.control import Request
 from speakerd.explain import AddressReport, CandidateReport, Explanation
+from speakerd.hearers import HearerReport, RoutersReport
 
 MARGIN = 11
 OTHERS = 20
@@ -24,7 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="IP|SERVICE", help="an address, or a Service as NAMESPACE/NAME or NAME")
     parser.epilog = (
         "Example: speakerd explain 192.168.1.240, or speakerd explain default/web."
-        " Exit code 1: nobody answers for it; 2: it is not known; 3: no agent runs here."
+        " Exit code 1: nobody answers for it, and this node tells no router of it; 2: it is not known;"
+        " 3: no agent runs here."
     )
 
 
@@ -33,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     answer = asking.told(asking.socket(args), Request("explain", what=args.what))
     found = msgspec.json.decode(answer, type=Explanation)
     print(answer.decode().rstrip("\n") if args.output == "json" else rendered(found, colour=coloured(sys.stdout)))
-    return FINE if found.addresses and all(each.owner for each in found.addresses) else NOT_VALID
+    return FINE if found.addresses and all(map(_reached, found.addresses)) else NOT_VALID
 
 
 def rendered(found: Explanation, *, colour: bool) -> str:
@@ -46,12 +48,20 @@ def rendered(found: Explanation, *, colour: bool) -> str:
     return "\n\n".join(parts)
 
 
+def _reached(told: AddressReport) -> bool:
+    """Whether somebody answers, or a router is told."""
+    return bool(told.owner or (told.routers and any(each.told for each in told.routers.peers)))
+
+
 def _address(told: AddressReport, me: str, *, colour: bool) -> str:
-    shade = Colour.GREEN if told.owner else Colour.RED
+    shade = Colour.GREEN if _reached(told) else Colour.RED
     head = f"{told.ip} of {', '.join(told.services)} {told.answer}"
     lines = [paint(head, shade, on=colour), *(_row(name, text) for name, text in _facts(told, me) if text)]
     lines += [_row("finding", each) for each in told.findings]
     parts = ["\n".join(lines)]
+    if told.routers and told.routers.peers:
+        peers = [_hearer(each) for each in told.routers.peers]
+        parts.append(table(["ROUTER", "AT", "PREFIX", "TOLD", "HOW, OR WHY NOT"], peers, colour=colour))
     if told.candidates:
         rows = [_candidate(each) for each in told.candidates]
         parts.append(table(["CANDIDATE", "STATE", "ROLE", "PREFERENCE", "BUT"], rows, colour=colour))
@@ -77,7 +87,26 @@ def _facts(told: AddressReport, me: str) -> list[tuple[str, str]]:
         where = f"{', '.join(told.interfaces)} at {told.mac}" if told.interfaces else "no usable interface"
         here = f"{where}; questions {told.requests}, answers {told.responses}, announcements {told.gratuitous}"
     heir = told.heir or ("none: nobody else could take over" if told.owner else "")
-    return [("because", f"{told.because}{cause}"), ("since", since), ("heir", heir), ("here", here)]
+    routers = _nobody(told.routers, me) if told.routers else ""
+    return [("because", f"{told.because}{cause}"), ("since", since), ("heir", heir), ("here", here), ("BGP", routers)]
+
+
+def _nobody(told: RoutersReport, me: str) -> str:
+    return f"{me} tells no router of it: {told.message} ({told.reason})" if told.reason else ""
+
+
+def _hearer(told: HearerReport) -> list[str]:
+    how = told.message and f"{told.message} ({told.reason})"
+    if told.told:
+        said = [("localPref", told.local_pref), ("MED", told.med), ("prepend", told.prepend or None)]
+        words = [f"{name} {value}" for name, value in said if value is not None]
+        words += [f"{name} {', '.join(values)}" for name, values in _communities(told) if values]
+        how = "; ".join(words)
+    return [told.peer, told.address, told.prefix, "yes" if told.told else "no", how]
+
+
+def _communities(told: HearerReport) -> list[tuple[str, list[str]]]:
+    return [("communities", told.communities), ("large communities", told.large)]
 
 
 def _row(name: str, text: str) -> str:

@@ -91,6 +91,7 @@ STOREYS = (
         "events",
         "explain",
         "gossip",
+        "hearers",
         "httpd",
         "inheritance",
         "outlook",
@@ -107,7 +108,7 @@ STOREYS = (
 
 PURE = frozenset(
     "advertise aggregates allocator annotations bfd bgp chronicle company conditions config consent deadlines"
-    " decide decision diagnosis difference digest errands events exchange explain findings gossip hold holders"
+    " decide decision diagnosis difference digest errands events exchange explain findings gossip hearers hold holders"
     " kinds members membership mesh metrics model neighbours occupancy outbox outlook ownership peering poolcounts"
     " prefixes prospects report routes search segments sessions settings sharing snapshot standing status"
     " strangers tally terms vips wire wish kube.body kube.kept kube.l2status kube.lease kube.meshkeys kube.objects"

@@ -10,6 +10,7 @@ from speakerd.cli import main
 from speakerd.cli.explain import rendered
 from speakerd.events import Event
 from speakerd.explain import AddressReport, CandidateReport, Explanation, OtherReport
+from speakerd.hearers import HearerReport, RoutersReport
 from speakerd.prospects import Change
 from tests.unit.cli.answering import agent
 
@@ -39,6 +40,9 @@ TOLD = AddressReport(
     ],
 )
 FOUND = Explanation("a", "default/web", [TOLD])
+HEARD = HearerReport("tor", "192.0.2.1", "10.0.0.1/32", told=True, communities=["64512:1"], large=["1:2:3"], med=0)
+DEAF = HearerReport("rr", "192.0.2.2", "10.0.0.1/32", reason="session-down", message="the session is Active: refused")
+ROUTED = replace(TOLD, owner="", reason="by-bgp-alone", routers=RoutersReport(peers=[DEAF, HEARD]))
 
 TEXT = """\
 10.0.0.1 of default/web is answered by b
@@ -82,6 +86,8 @@ def test_without_an_heir_it_says_what_that_means() -> None:
     [
         (FOUND, 0),
         (Explanation("a", "default/web", [replace(TOLD, owner="", reason="no-endpoints")]), 1),
+        (Explanation("a", "default/web", [ROUTED]), 0),
+        (Explanation("a", "default/web", [replace(ROUTED, routers=RoutersReport(peers=[DEAF]))]), 1),
         (Explanation("a", "default/web", [], "no-free-address", "pool lan is full"), 1),
     ],
 )
@@ -106,3 +112,19 @@ def test_a_hundred_nodes_that_are_no_candidates_do_not_fill_the_screen() -> None
     assert "n19 " in text
     assert "n20 " not in text
     assert "and 80 more nodes" in text
+
+
+def test_each_router_has_a_line_with_the_words_it_hears_or_the_reason() -> None:
+    text = rendered(Explanation("a", "default/web", [ROUTED]), colour=False)
+    table = text.split("\n\n")[1].splitlines()
+    assert table == [
+        "ROUTER  AT         PREFIX       TOLD  HOW, OR WHY NOT",
+        "rr      192.0.2.2  10.0.0.1/32  no    the session is Active: refused (session-down)",
+        "tor     192.0.2.1  10.0.0.1/32  yes   MED 0; communities 64512:1; large communities 1:2:3",
+    ]
+
+
+def test_where_no_router_is_told_it_says_why_once() -> None:
+    nobody = replace(TOLD, routers=RoutersReport("no-peer", "no BGPPeer selects this node"))
+    text = rendered(Explanation("a", "default/web", [nobody]), colour=False)
+    assert "  BGP        a tells no router of it: no BGPPeer selects this node (no-peer)\n" in text
