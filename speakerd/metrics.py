@@ -75,8 +75,9 @@ def _client(seen: Seen) -> Iterator[Metric]:
 
 def _layer2(seen: Seen) -> Iterator[Metric]:
     here = sorted(_here(seen), key=lambda vip: (len(vip.ip), vip.ip))
-    announced = ([vip.service, "layer2", seen.me, str(unpacked(vip.ip))] for vip in here)
-    what, labels = "Addresses that this node answers for.", ("service", "protocol", "node", "ip")
+    announced = [[vip.service, "layer2", seen.me, str(unpacked(vip.ip))] for vip in here]
+    announced += [[service, "bgp", seen.me, str(ip)] for service, ip in _routed(seen)]
+    what, labels = "Addresses that this node answers for, or tells a router.", ("service", "protocol", "node", "ip")
     yield _gauges("metallb_speaker_announced", what, labels, ((values, 1) for values in announced))
     counted = [([str(unpacked(raw))], each) for raw, each in sorted(seen.observed.counters.items())]
     for name, what, rows in (
@@ -92,6 +93,17 @@ def _here(seen: Seen) -> list[Vip]:
     """The VIPs that this node answers for."""
     rows = seen.plan.wanted.vips if seen.plan else {}
     return [rows[ip] for ip, claim in seen.observed.claims.items() if claim.owner == seen.me and ip in rows]
+
+
+def _routed(seen: Seen) -> list[tuple[str, model.IP]]:
+    """Service and address of what a peer with an established session is told by this node, in order."""
+    up = {each.peer for each in seen.observed.sessions if each.state == sessions.ESTABLISHED}
+    if seen.plan is None or not up:
+        return []
+    rows = seen.plan.wanted.prefixes
+    heard = {key for key, row in rows.items() if any(not up.isdisjoint(names) for _, names in row.said)}
+    found = (holder for holder, keys in seen.plan.routed.items() if not heard.isdisjoint(keys))
+    return sorted(found, key=lambda holder: (holder[0], holder[1].version, holder[1]))
 
 
 def _pools(config: Config, plan: Plan) -> Iterator[Metric]:

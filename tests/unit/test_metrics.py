@@ -12,7 +12,7 @@ from speakerd.events import Event
 from speakerd.exchange import Claim, Counters, MemberSeen, Observed, Vip, Wanted
 from speakerd.metrics import exposition
 from speakerd.model import Advertisement, Assignment, Config, Pool, Range
-from speakerd.peering import BfdSeen, Neighbour, Peer, SessionSeen
+from speakerd.peering import BfdSeen, Neighbour, Peer, Prefix, SessionSeen, Wording
 from speakerd.tally import Histogram, Seen, Tally
 
 V4, V6 = ip_address("10.0.0.1"), ip_address("fd00::1")
@@ -195,3 +195,28 @@ def test_bfd_is_told_of_the_peers_that_have_it() -> None:
 
 def test_a_session_whose_peer_is_wanted_no_more_is_not_told() -> None:
     assert not any("metallb_bgp" in name for name in told(with_peers(SessionSeen("gone", "Established", 0.0))))
+
+
+def routed(*states: str) -> dict[str, float]:
+    """Of two peers in these states, which are told of an address each; what is announced by BGP."""
+    rows = {
+        row.key: row
+        for row in (
+            Prefix(4, b"\x20\x0a\0\0\1", ((Wording(), ("one",)), (Wording(med=1), ("six",)))),
+            Prefix(4, b"\x20\x0a\0\0\2", ((Wording(), ("six",)),)),
+        )
+    }
+    keys = {("ns/web", V4): (b"\4\x20\x0a\0\0\1",), ("ns/six", ip_address("10.0.0.2")): (b"\4\x20\x0a\0\0\2",)}
+    base = with_peers(*(SessionSeen(peer, state, 0.0) for peer, state in zip(("one", "six"), states, strict=True)))
+    assert base.plan
+    plan = replace(base.plan, wanted=replace(base.plan.wanted, prefixes=rows), routed=keys)
+    found = told(replace(base, plan=plan))
+    return {name: value for name, value in found.items() if 'protocol="bgp"' in name}
+
+
+def test_an_address_is_announced_by_bgp_once_a_peer_that_is_told_of_it_has_a_session() -> None:
+    web = 'metallb_speaker_announced{ip="10.0.0.1",node="me",protocol="bgp",service="ns/web"}'
+    six = 'metallb_speaker_announced{ip="10.0.0.2",node="me",protocol="bgp",service="ns/six"}'
+    assert routed("Established", "Active") == {web: 1}
+    assert routed("Connect", "Established") == {web: 1, six: 1}
+    assert not routed("OpenConfirm", "Idle")
