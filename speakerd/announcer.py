@@ -9,8 +9,9 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from speakerd import privileges
 from speakerd.bell import COUNT
@@ -37,6 +38,8 @@ RESUME = 0.1
 """Seconds since a dead announcer last turned within which its successor answers at once, as if nothing had happened."""
 GOODBYE = 2.0
 """Seconds for handing over what is answered here, when told to end."""
+RESTARTING = signal.SIGUSR2
+"""Sent in place of SIGTERM where this host's speakerd ends to be started again (systemd's RestartKillSignal=)."""
 REPORT_PAUSE = 0.1
 """Seconds between two writes of what is observed, unless somebody asks: many changes are one write."""
 
@@ -115,11 +118,14 @@ class Announcer:
         if self._end_at is not None and self._end_at <= now:
             self._engine.stop()
 
-    def leave(self, now: float) -> None:
-        """Hand over what is answered here, for GOODBYE seconds at most, then end."""
+    def leave(self, now: float, *, restart: bool) -> None:
+        """Hand over what is answered here, for GOODBYE seconds at most, then end.
+
+        `restart`: a successor comes at once, and routers that can may keep their routes until then.
+        """
         if self._leave_by is None:
             self._leave_by = now + GOODBYE
-            self._routers.leave(now)
+            self._routers.leave(now, restart=restart)
             self._do(self._mesh.leave(now), now)
 
     # -- what comes in
@@ -290,7 +296,7 @@ class Beat:
 
 
 def run(ends: Ends, report: socket.socket, parent: int, restarts: int, boot: int, rest: float) -> None:
-    """The process, from the fork to SIGTERM; the supervisor's end closing ends it too.
+    """The process, from the fork to SIGTERM or RESTARTING; the supervisor's end closing ends it too.
 
     `rest`: seconds for which it answers for as little as it can, since it died again and again.
     """
@@ -320,16 +326,23 @@ def run(ends: Ends, report: socket.socket, parent: int, restarts: int, boot: int
     engine.run()
 
 
-def _on_signal(engine: Engine, leave: Callable[[float], None]) -> None:
-    """Let SIGTERM begin the end in the loop's own turn."""
+class Leave(Protocol):
+    """Begins the end: `Announcer.leave`."""
+
+    def __call__(self, now: float, *, restart: bool) -> None:
+        """`restart`: a successor comes at once."""
+
+
+def _on_signal(engine: Engine, leave: Leave) -> None:
+    """Let SIGTERM or RESTARTING begin the end in the loop's own turn; the first of them counts."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(RESTARTING, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def told(now: float) -> None:
-        os.read(reader, 64)
-        leave(now)
+        leave(now, restart=signal.SIGTERM not in os.read(reader, 64))
 
     engine.register(reader, told)

@@ -66,12 +66,16 @@ class Routers:
         """Have routers turn away, then withdraw; or serve again."""
         self._bgp.drain(now, on=on)
 
-    def leave(self, now: float) -> None:
-        """A planned stop: what was told is withdrawn at once, and BFD says that no path has failed."""
+    def leave(self, now: float, *, restart: bool = False) -> None:
+        """A planned stop: what was told is withdrawn at once, and BFD says that no path has failed.
+
+        For a `restart` peers with graceful restart keep our routes meanwhile (RFC 4724).
+        """
         if not self._leaving:
             self._leaving = True
+            # First, or a peer takes the silence for a dead path, and drops what it was to keep (RFC 5882 section 4.3).
             self._bfd.leave(now)
-            self._bgp.leave(now)
+            self._bgp.leave(now, restart=restart)
 
     @property
     def left(self) -> bool:

@@ -115,7 +115,7 @@ def _child(run: Run, report: socket.socket, parent: int, restarts: int) -> None:
 
 
 class Supervisor:
-    """Turns until SIGTERM or SIGINT; `children` in the order they start."""
+    """Turns until SIGTERM, SIGINT or announcer.RESTARTING; `children` in the order they start."""
 
     def __init__(self, children: list[Child], notifier: Notifier, output: Output) -> None:
         self._children = children
@@ -123,12 +123,13 @@ class Supervisor:
         self._output = output
         self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        # Children inherit it: systemd signals them, too, and RESTARTING must not end a controller before its time.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, announcer.RESTARTING):
             signal.signal(number, lambda *_: None)
         self._dying: dict[int, Child] = {}
         self._fed = 0.0
         self._looked = 0.0
-        self._stopping = False
+        self._stopping = self._restarting = False
 
     def run(self) -> None:
         """Until told to stop; then both children have ended."""
@@ -159,8 +160,9 @@ class Supervisor:
     def _serve_signals(self) -> None:
         with suppress(BlockingIOError):
             for number in os.read(self._wakeup, 256):
-                if number in (signal.SIGTERM, signal.SIGINT):
-                    self._stopping = True
+                if number in (signal.SIGTERM, signal.SIGINT, announcer.RESTARTING):
+                    again = self._restarting or not self._stopping
+                    self._stopping, self._restarting = True, again and number == announcer.RESTARTING
                 elif number == signal.SIGHUP:
                     next(each for each in self._children if each.name == "controller").kill(signal.SIGHUP)
         self._reap(time.monotonic())
@@ -244,7 +246,8 @@ class Supervisor:
         """End the children, and wait for them."""
         self._notifier.send("STOPPING=1")
         for child in self._children:
-            child.kill(signal.SIGTERM)
+            returns = self._restarting and child.name == "announcer"
+            child.kill(announcer.RESTARTING if returns else signal.SIGTERM)
         until = time.monotonic() + GOODBYE
         while any(child.pid for child in self._children) and (now := time.monotonic()) < until:
             self._wait(until - now)

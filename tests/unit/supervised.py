@@ -5,6 +5,7 @@ import socket
 import sys
 from os import environ, getpid, write
 
+from speakerd.announcer import RESTARTING
 from speakerd.log import Output
 from speakerd.privileges import die_with
 from speakerd.sd_notify import Notifier
@@ -17,12 +18,18 @@ def tell(*words: object) -> None:
 
 
 def living(name: str) -> Child:
-    """A child that beats, and lives until SIGTERM."""
+    """A child that beats, and lives until SIGTERM, the announcer until RESTARTING as well."""
+
+    def restarting(*_: object) -> None:
+        tell(name, "restarting")
+        sys.exit(0)
 
     def run(report: socket.socket, parent: int, restarts: int) -> None:
         die_with(parent)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGHUP, lambda *_: tell(name, "reload"))
+        if name == "announcer":
+            signal.signal(RESTARTING, restarting)
         report.send(b"beat")
         report.send(f"STATUS={name} {restarts}".encode())
         tell(name, getpid(), restarts)

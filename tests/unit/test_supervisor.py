@@ -76,6 +76,23 @@ def test_sigterm_ends_all_and_exits_cleanly(process: Process) -> None:
             os.kill(pid, 0)
 
 
+def test_a_planned_restart_ends_all_and_the_announcer_alone_hears_that_it_is_one(process: Process) -> None:
+    pids = both(process)
+    os.kill(pids["controller"], signal.SIGUSR2)  # as systemd does, which signals them all
+    process.send_signal(signal.SIGUSR2)
+    out, err = process.communicate(timeout=10)
+    assert out.splitlines() == ["announcer restarting", "ended"]
+    assert "process.ended" not in err
+    assert process.returncode == 0
+
+
+def test_a_stop_is_no_planned_restart(process: Process) -> None:
+    both(process)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    assert out.splitlines() == ["ended"]
+
+
 def test_what_hangs_on_a_killed_supervisor_ends_with_it(process: Process) -> None:
     both(process)
     process.kill()
