@@ -115,12 +115,17 @@ class Layer2(Struct, frozen=True, rename="camel"):
 class Bgp(Struct, frozen=True, rename="camel"):
     """BGP."""
 
-    listen: Annotated[bool, Meta(description="accept sessions that peers open")] = True
-    port: Annotated[Port, Meta(description="TCP port to listen on")] = 179
+    listen: Annotated[bool, Meta(description="accept sessions that peers open; false: open them from here alone")] = (
+        True
+    )
+    port: Annotated[Port, Meta(description="TCP port to listen on, once a BGPPeer selects this node")] = 179
     router_id: Annotated[str, Meta(description="an IPv4 address; empty: chosen from this host's")] = field(
         default="", name="routerID"
     )
-    drain: Annotated[float, Meta(ge=0, le=3600, description="time peers have to turn away before a stop")] = 10.0
+    drain: Annotated[
+        float,
+        Meta(ge=0, le=3600, description="time for which speakerd drain asks peers to turn away before it withdraws"),
+    ] = 10.0
     maximum_prefixes: Annotated[
         int, Meta(ge=0, le=100000000, description="a peer that sends more is cut off; 0: no limit")
     ] = 1000000
