@@ -115,9 +115,7 @@ class Layer2(Struct, frozen=True, rename="camel"):
 class Bgp(Struct, frozen=True, rename="camel"):
     """BGP."""
 
-    listen: Annotated[bool, Meta(description="accept sessions that peers open; false: open them from here alone")] = (
-        True
-    )
+    listen: Annotated[bool, Meta(description="accept sessions that peers open (false: dial only)")] = True
     port: Annotated[Port, Meta(description="TCP port to listen on, once a BGPPeer selects this node")] = 179
     router_id: Annotated[str, Meta(description="an IPv4 address; empty: chosen from this host's")] = field(
         default="", name="routerID"
