@@ -34,7 +34,7 @@ class Frr(Router):
 
     def _run(self) -> None:
         self._write("vtysh.conf", "")
-        for name, lines in (("zebra", _interfaces(self)), ("bfdd", _profiles(self)), ("bgpd", _bgp(self))):
+        for name, lines in self._files():
             self._write(f"{name}.conf", "\n".join(("hostname frr", *lines, "")))
         # They leave root behind, for a user that may write its own files only.
         for path in (self.folder, *self.folder.iterdir()):
@@ -49,6 +49,10 @@ class Frr(Router):
             self._spawn(f"{DAEMONS}/{name}", *places, *files, *more)
             # Who does not find the one before it tries again 10 s later.
             eventually((self.folder / f"{name}.vty").exists, f"{name} answers")
+
+    def _files(self) -> Iterable[tuple[str, Iterable[str]]]:
+        """What each daemon is told at its start, line by line."""
+        return ("zebra", _interfaces(self)), ("bfdd", _profiles(self)), ("bgpd", _bgp(self))
 
     def _ready(self) -> object:
         # bgpd may answer before it has read its file.
