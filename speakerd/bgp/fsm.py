@@ -36,7 +36,8 @@ class Session:
 
     `numbers` gives a number for each connection that was never given before; the caller takes the numbers of accepted
     connections from there too. One connection each way at most; others are closed when they come.
-    `since`: when `state` was reached. `last_error`: the last thing that went wrong, however long ago. `sent`, `heard`:
+    `since`: when `state` was reached. `last_error`: the last thing that went wrong, however long ago; a connection that
+    fails hides no NOTIFICATION since the session was last Established, for that has the reason. `sent`, `heard`:
     messages by kind. `ups`: how often it was Established.
     """
 
@@ -44,6 +45,7 @@ class Session:
         self.state = State.IDLE
         self.since = now
         self.last_error = ""
+        self._reason = ""
         self.sent: Counter[Kind] = Counter()
         self.heard: Counter[Kind] = Counter()
         self.ups = 0
@@ -206,6 +208,7 @@ class Session:
     def _establish(self, connection: Connection, now: float) -> None:
         connection.establish(now)
         self.ups += 1
+        self._reason = ""
         assert connection.agreement is not None
         self._found.append(Up(connection.number, connection.agreement))
 
@@ -280,7 +283,7 @@ class Session:
     def _down(self, connection: Connection, why: Ending, now: float) -> None:
         agreement = connection.agreement
         kept = agreement is not None and agreement.restart is not None and why.notification is None
-        self.last_error = why.text
+        self._note(why)
         self._retry.ended(now - connection.up_since)
         self._found.append(Down(why, kept))
 
@@ -293,8 +296,15 @@ class Session:
             self._retry.failed()
         other = any(each.state is not State.CONNECT for each in self._connections.values())
         if not other or why.notification not in {None, COLLISION}:
-            self.last_error = why.text
+            self._note(why)
             self._found.append(Failed(why))
+
+    def _note(self, why: Ending) -> None:
+        """Remember what went wrong."""
+        if why.notification is not None:
+            self.last_error = self._reason = why.text
+        else:
+            self.last_error = f"{why.text}; before that: {self._reason}" if self._reason else why.text
 
     def _send(self, connection: Connection, data: bytes) -> None:
         self.sent[Kind(data[KIND_AT])] += 1

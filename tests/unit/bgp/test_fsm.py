@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from speakerd.bgp import message, opening, update
 from speakerd.bgp.connection import State
 from speakerd.bgp.effects import Close, Dial, Down, Effect, Received, Up
-from speakerd.bgp.error import Cease
+from speakerd.bgp.error import Cease, farewell
 from speakerd.bgp.family import IPV4, IPV6
 from speakerd.bgp.frame import Kind
 from speakerd.bgp.fsm import Session
@@ -161,6 +161,22 @@ def test_a_stop_tells_the_peer_once_with_the_operators_words_and_closes() -> Non
     assert core.last_error == "sent Cease/Administrative Shutdown: new router, ticket 7"
     assert core.stop(2.0) == []
     assert core.deadline() is None
+
+
+def test_why_the_peer_ended_the_session_is_not_hidden_by_calls_that_fail_until_it_is_up_again() -> None:
+    core = session(ESTABLISHED)
+    core.receive(1, message.notification(farewell(Cease.SHUTDOWN, "maintenance at noon")), 1.0)
+    said = "received Cease/Administrative Shutdown: maintenance at noon"
+    assert core.last_error == said
+    for number in (2, 3):
+        core.wake(LATE * number)
+        core.closed(number, "connection refused", LATE * number)
+        assert core.last_error == f"connection refused; before that: {said}"
+    core.wake(LATE * 4)
+    core.connected(4, LATE * 4)
+    core.receive(4, OPEN + KEEPALIVE, LATE * 4)
+    core.closed(4, "connection reset by peer", LATE * 4 + 1)
+    assert core.last_error == "connection reset by peer"
 
 
 @pytest.mark.parametrize("why", [Cease.DECONFIGURED, Cease.PREFIXES, Cease.BFD_DOWN, Cease.RESET, Cease.COLLISION])
