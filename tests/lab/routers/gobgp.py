@@ -67,9 +67,23 @@ class GoBgp(Router):
         found: list[Seen] = []
         for peer in self.setup.neighbours:
             for kind in peer.families:
-                table = self._json("neighbor", peer.name, "adj-in", "-a", kind)
-                found += [_seen(peer.name, each) for paths in dict(table).values() for each in paths]
+                table = self._heard(peer.name, kind)
+                found += [_seen(peer.name, each) for paths in table.values() for each in paths]
         return found
+
+    def _heard(self, peer: str, kind: str) -> dict[str, Any]:
+        try:
+            return dict(self._json("neighbor", peer, "adj-in", "-a", kind))
+        except RuntimeError:
+            # It calls it an error that it has nothing of a peer that it has no session with.
+            if self.session(peer).up:
+                raise
+            return {}
+
+    def notifications(self, peer: str) -> int:
+        """How many `peer` has sent: of one that ended no session the log says nothing."""
+        (state,) = (each["state"] for each in self._json("neighbor") if each["conf"]["neighbor_address"] == peer)
+        return int(state["messages"]["received"].get("notification", 0))
 
     def announce(self, route: Route) -> None:
         """Announce one route more, or one differently."""
