@@ -17,12 +17,14 @@ class Forward(Struct, frozen=True):
     """Traffic to `vip` and `port`, TCP and UDP, goes to the pods of `nodes`.
 
     `policy` as Service.spec.externalTrafficPolicy: Local takes the node's own pod only and keeps the client's address.
+    `target`: where the pods listen.
     """
 
     vip: str
     port: int
     nodes: Sequence[Host]
     policy: Literal["Cluster", "Local"] = "Cluster"
+    target: int = PORT
 
 
 def forward(lan: Lan, forwards: Iterable[Forward]) -> None:
@@ -61,5 +63,5 @@ def _rule(node: Host, wanted: Forward) -> str:
     mark = "" if local else f"meta mark set {MARK} "
     return (
         f"    {family} daddr {wanted.vip} meta l4proto {{ tcp, udp }} th dport {wanted.port} {mark}"
-        f"dnat {family} to numgen inc mod {len(pods)} map {{ {choice} }} : {PORT}\n"
+        f"dnat {family} to numgen inc mod {len(pods)} map {{ {choice} }} : {wanted.target}\n"
     )
