@@ -23,7 +23,7 @@ from tests.lab.traffic import Echo
 def lan() -> Iterator[Lan]:
     if lacking := net.missing():
         pytest.skip(lacking)
-    with net.orderly(), Lan() as made, Echo(made):
+    with net.orderly(), Lan(routers=1) as made, Echo(made):
         yield made
 
 

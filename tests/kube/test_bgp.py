@@ -1,7 +1,7 @@
-"""BGP resources of a real control plane: watched once there is a peer, planned by the running agent, judged."""
+"""BGP on a real control plane: its resources watched, planned and judged; live sessions, and the status they make."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,15 +9,33 @@ import pytest
 
 from speakerd.control import Request, ask
 from tests.forms import made, peer
+from tests.kube.legacy import configured
 from tests.lab.agents import Agent
 from tests.lab.cluster import Cluster
-from tests.lab.net import Lan
+from tests.lab.net import Host, Lan
 from tests.lab.objects import METALLB
-from tests.lab.steps import given, publish
+from tests.lab.routers.frr import Frr
+from tests.lab.routers.router import Neighbour, Setup, missing
+from tests.lab.steps import clear, given, publish
 from tests.lab.waiting import eventually
 
 pytestmark = pytest.mark.kube
 
+OURS, THEIRS = 64512, 64513
+OF_OLD = """\
+peers:
+- peer-address: {peer}
+  peer-asn: 64513
+  my-asn: 64512
+address-pools:
+- name: routed
+  protocol: bgp
+  addresses: [198.51.100.0/24]
+  bgp-advertisements:
+  - {{aggregation-length: 32, communities: [ours]}}
+bgp-communities: {{ours: "64512:7"}}
+"""
+"""What MetalLB 0.9.3 is configured by, beside the Secret `memberlist`."""
 OF_PEERS = {"BGPAdvertisement", "BFDProfile", "Community"}
 
 
@@ -80,3 +98,60 @@ def mended(agent: Agent) -> bool:
 
 def finds(agent: Agent, word: str) -> bool:
     return word in {each["finding"] for each in agent.status()["findings"]}
+
+
+@pytest.fixture
+def frr(lan: Lan) -> Iterator[Frr]:
+    """A router that all nodes may have a session with."""
+    if lacking := missing((Frr,)):
+        pytest.skip(f"needed: {lacking}")
+    neighbours = tuple(Neighbour(address=node.ipv4, asn=OURS) for node in lan.nodes)
+    with Frr(lan, lan.routers[0], Setup(asn=THEIRS, router_id="192.0.2.1", neighbours=neighbours)) as router:
+        yield router
+
+
+def has(router: Frr, prefix: str, nodes: Sequence[Host]) -> bool:
+    """Whether the router's kernel spreads what goes to `prefix` over exactly these nodes."""
+    return router.kernel(prefix) == {node.ipv4 for node in nodes}
+
+
+def test_the_config_map_of_old_brings_up_a_session_and_a_route(cluster: Cluster, lan: Lan, frr: Frr) -> None:
+    with configured(cluster, OF_OLD.format(peer=frr.host.ipv4)):
+        for node in lan.nodes:
+            frr.wait_up(node.ipv4, 40)
+        publish(cluster, "routed", lan.nodes)
+        (address,) = given(cluster, "routed", 30)
+        prefix = f"{address}/32"
+        eventually(lambda: has(frr, prefix, lan.nodes), "the route has a next hop for each node")
+        assert {each.communities for each in frr.route(prefix)} == {frozenset({(64512, 7)})}
+        clear(cluster)
+        eventually(lambda: not frr.kernel(prefix), "and is gone with the Service")
+
+
+def statuses(cluster: Cluster) -> list[tuple[str, str, str, list[str]]]:
+    """All that ServiceBGPStatuses say: node, namespace and name of a Service, peers."""
+    found = [each.get("status", {}) for each in cluster.every("ServiceBGPStatus", METALLB)]
+    return sorted(
+        (each.get("node", ""), each.get("serviceNamespace", ""), each.get("serviceName", ""), each.get("peers", []))
+        for each in found
+    )
+
+
+def test_a_service_has_a_status_for_each_node_while_a_router_is_told_of_it(
+    resources: Cluster, lan: Lan, frr: Frr
+) -> None:
+    resources.create(made("BGPAdvertisement", "all", {}))
+    resources.create(peer(peerAddress=frr.host.ipv4))
+    publish(resources, "web", lan.nodes)
+    (address,) = given(resources, "web")
+    frr.wait_route(f"{address}/32")
+    expected = [(node.name, "default", "web", ["peer"]) for node in lan.nodes]
+    eventually(lambda: statuses(resources) == expected, "each node says so")
+    for each in resources.every("ServiceBGPStatus", METALLB):
+        assert each["metadata"]["labels"]["metallb.io/service-name"] == "web"
+    frr.stop()
+    eventually(lambda: not statuses(resources), "no session, no status")
+    frr.start()
+    eventually(lambda: statuses(resources) == expected, "the sessions are back", 40)
+    clear(resources)
+    eventually(lambda: not statuses(resources), "no Service, no status")

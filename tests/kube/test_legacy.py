@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.kube.legacy import CONFIG, configured
 from tests.lab import objects
 from tests.lab.agents import Agent, program
 from tests.lab.cluster import Cluster
@@ -17,50 +18,13 @@ from tests.lab.waiting import eventually
 
 pytestmark = pytest.mark.kube
 
-CONFIG = """\
-address-pools:
-- name: lan-of-old
-  protocol: layer2
-  addresses: [10.99.13.0/28]
-- name: routed
-  protocol: bgp
-  auto-assign: false
-  addresses: [10.99.14.0/24]
-  bgp-advertisements:
-  - {aggregation-length: 32, localpref: 100, communities: [no-advertise]}
-  - aggregation-length: 24
-peers:
-- {my-asn: 64512, peer-asn: 64513, peer-address: 10.99.0.254}
-- my-asn: 64512
-  peer-asn: 64513
-  peer-address: 10.99.0.253
-  node-selectors:
-  - match-labels: {rack: one}
-bgp-communities: {no-advertise: 65535:65282}
-"""
-CONFIG_MAP = {
-    "apiVersion": "v1",
-    "kind": "ConfigMap",
-    "metadata": objects.meta("config", METALLB),
-    "data": {"config": CONFIG},
-}
-
 
 @pytest.fixture
 def legacy(cluster: Cluster, agents: list[Agent]) -> Iterator[Cluster]:
     """The cluster as MetalLB 0.9 has it: a ConfigMap, and no resource."""
-    kept = [
-        cluster.get(kind, "lan", METALLB) or pytest.fail("there is no pool")
-        for kind in ("IPAddressPool", "L2Advertisement")
-    ]
-    for each in kept:
-        cluster.delete(each["kind"], "lan", METALLB)
-    cluster.create(CONFIG_MAP)
-    eventually(lambda: all(pools(each) == ["lan-of-old", "routed"] for each in agents), "the ConfigMap counts", 30)
-    yield cluster
-    cluster.delete("ConfigMap", "config", METALLB)
-    for each in kept:
-        cluster.create({**each, "metadata": objects.meta("lan", METALLB)})
+    with configured(cluster, CONFIG):
+        eventually(lambda: all(pools(each) == ["lan-of-old", "routed"] for each in agents), "the ConfigMap counts", 30)
+        yield cluster
 
 
 def planned(agent: Agent) -> dict[str, Any]:

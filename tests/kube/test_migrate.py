@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.kube.controlplane import ControlPlane
-from tests.kube.test_legacy import CONFIG_MAP
+from tests.kube.legacy import CONFIG, config_map
 from tests.lab.agents import program
 from tests.lab.cluster import kubeconfig
 from tests.lab.objects import METALLB
@@ -47,7 +47,7 @@ def test_a_cluster_with_a_config_map_is_carried_over_and_applied_once(plane: Con
     assert [each["metadata"]["name"] for each in yaml.safe_load_all(both.stdout)] == ["lan", "lan"]
     for each in kept:
         cluster.delete(each["kind"], "lan", METALLB)
-    cluster.create(CONFIG_MAP)
+    cluster.create(config_map(CONFIG))
     try:
         first = ran(plane, tmp_path, "--save", str(copy), "--apply")
         assert first.returncode == 0, first.stderr
