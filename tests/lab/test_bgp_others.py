@@ -12,7 +12,7 @@ from tests.lab.agents import Agent, fleet
 from tests.lab.bgp import OURS, bgp, forget, peer, routed
 from tests.lab.cluster import Cluster
 from tests.lab.embedded import Embedded
-from tests.lab.net import Host, Lan
+from tests.lab.net import Host, Lan, tool
 from tests.lab.routers.exabgp import ExaBgp
 from tests.lab.routers.gobgp import GoBgp
 from tests.lab.routers.openbgpd import OpenBgpd
@@ -29,6 +29,8 @@ ASKING: tuple[type[Router], ...] = (ExaBgp, OpenBgpd)
 """Those that can ask for all routes again."""
 NOBODY = 64999
 """An AS number that no router has."""
+STRANGE = "10.99.0.111"
+"""Another address of the node."""
 REFUSED: dict[type[Router], str] = {ExaBgp: "Bad Peer AS", OpenBgpd: "AS unacceptable"}
 """How each says that its peer did not like its AS number; GoBGP only counts such words."""
 WHY = "maintenance at noon"
@@ -60,11 +62,6 @@ def name(kind: type[Router]) -> str:
     return kind.__name__.lower()
 
 
-def wrong(kind: type[Router]) -> str:
-    """And where it mistakes its AS number."""
-    return f"wrong-{name(kind)}"
-
-
 @pytest.fixture(scope="module")
 def lan() -> Iterator[Lan]:
     if lacking := net.missing() or missing(KINDS):
@@ -75,7 +72,11 @@ def lan() -> Iterator[Lan]:
 
 @pytest.fixture(scope="module")
 def routers(lan: Lan) -> Iterator[dict[type[Router], Router]]:
-    ours = tuple(Neighbour(address=each, asn=OURS) for each in (lan.nodes[0].ipv4, lan.nodes[0].ipv6))
+    """Each knows the node by three addresses, and mistakes the AS number that it has at the last."""
+    node = lan.nodes[0]
+    tool("ip", "-n", node.namespace, "addr", "add", f"{STRANGE}/16", "dev", "eth0")
+    known = ((node.ipv4, OURS), (node.ipv6, OURS), (STRANGE, NOBODY))
+    ours = tuple(Neighbour(address=address, asn=asn) for address, asn in known)
     with ExitStack() as stack:
         found = {}
         for kind, host in zip(KINDS, lan.routers, strict=True):
@@ -92,11 +93,14 @@ def plane(lan: Lan) -> Iterator[Embedded]:
 
 @pytest.fixture(scope="module")
 def agents(lan: Lan, plane: Embedded, routers: dict[type[Router], Router]) -> Iterator[list[Agent]]:
-    """Each router is a peer over IPv4, and over IPv6 once more, where the cluster mistakes its AS number."""
+    """Each router is a peer, and twice more: where the cluster mistakes its AS number, and where it mistakes ours."""
     for kind, router in routers.items():
-        plane.cluster.create(bgp("BGPPeer", wrong(kind), myASN=OURS, peerASN=NOBODY, peerAddress=router.host.ipv6))
         where = {"peerAddress": router.host.ipv4, "enableGracefulRestart": True, "dualStackAddressFamily": True}
+        six = {"peerASN": NOBODY, "peerAddress": router.host.ipv6}
+        strange = {"peerASN": number(kind), "peerAddress": router.host.ipv4, "sourceAddress": STRANGE}
         plane.cluster.create(bgp("BGPPeer", name(kind), myASN=OURS, peerASN=number(kind), **where))
+        plane.cluster.create(bgp("BGPPeer", f"wrong-{name(kind)}", myASN=OURS, **six))
+        plane.cluster.create(bgp("BGPPeer", f"strange-{name(kind)}", myASN=OURS, **strange))
     with fleet(lan, plane) as running:
         yield running
 
@@ -141,7 +145,8 @@ def test_a_router_has_both_families_by_one_session_with_all_that_is_said_of_them
     )
     for each in seen:
         assert (each.peer, each.path) == (world.node.ipv4, (OURS,))
-        assert (each.communities, each.large) == ({(64512, 7)}, {(64512, 8, 9)})
+        assert each.communities == {(64512, 7)}
+        assert each.large == {(64512, 8, 9)}
     assert peer(world.agent, name(kind))["families"] == ["ipv4", "ipv6"]
 
 
@@ -164,12 +169,30 @@ def more(world: World, kind: type[Router], way: str, message: str, before: dict[
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_as_number_is_told_at_both_ends(world: World, kind: type[Router]) -> None:
-    said = "sent OPEN Message Error/Bad Peer AS"
-    eventually(lambda: said in peer(world.agent, wrong(kind))["error"], "the node says so")
     router = world.routers[kind]
+    eventually(partial(fails, world, f"wrong-{name(kind)}", "sent OPEN Message Error/Bad Peer AS"), "the node says so")
     eventually(partial(refused, router, world.node.ipv6), "the router says so")
-    assert not any(each.peer == world.node.ipv6 for each in router.routes())
-    assert peer(world.agent, wrong(kind))["ups"] == 0
+    never(world, router, f"wrong-{name(kind)}", world.node.ipv6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_router_that_takes_us_for_another_as_says_so_and_the_node_tells(world: World, kind: type[Router]) -> None:
+    mistaken = f"strange-{name(kind)}"
+    eventually(partial(fails, world, mistaken, "received OPEN Message Error/Bad Peer AS"), "the node says so")
+    never(world, world.routers[kind], mistaken, STRANGE)
+
+
+def fails(world: World, whom: str, why: str) -> bool:
+    """Whether the node tells of a peer that it has no session with, for that reason."""
+    found = peer(world.agent, whom)
+    return found["state"] != "Established" and why in found["error"]
+
+
+def never(world: World, router: Router, whom: str, address: str) -> None:
+    """There has been no session between them there."""
+    assert peer(world.agent, whom)["ups"] == 0
+    assert not router.session(address).up
+    assert not any(each.peer == address for each in router.routes())
 
 
 def refused(router: Router, node: str) -> bool:
