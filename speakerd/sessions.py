@@ -27,9 +27,9 @@ class PeerReport(Struct, rename="camel"):
     """A peer of this node: the session's `state`, since when and for how many seconds (`lasted`).
 
     `address`, `port`, `vrf`: where it is; `local`: our address, while connected. `asn`: the peer's, 0 where any of its
-    kind (`dynamicAsn`) will do. `error`: what went wrong last, however long ago. `announced`: prefixes it has from us;
-    `due`: that it is to learn or forget yet; `received`: that it sent, and none is kept. `ups`: how often the session
-    came up.
+    kind (`dynamicAsn`) will do. `error`: what went wrong last, however long ago, and the peer's reason where calls have
+    only failed since. `announced`: prefixes it has from us; `due`: that it is to learn or forget yet; `received`: that
+    it sent, and none is kept. `ups`: how often the session came up.
     """
 
     name: str
