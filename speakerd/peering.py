@@ -186,7 +186,8 @@ class SessionSeen(Struct, frozen=True, array_like=True):
     `address`: of the peer, as far as it is known; `local`: ours, while connected. `error`: the last thing that went
     wrong, however long ago. `announced`: prefixes that the peer has from us; `due`: that it is to learn or forget yet;
     `received`: that it has sent, and none is kept. `hold_time` and `keepalive_time`: in force, seconds. `families`:
-    agreed. `sent`, `heard`: messages by kind (open, update, notification, keepalive, route-refresh).
+    agreed. `sent`, `heard`: messages by kind (open, update, notification, keepalive, route-refresh). `missing_since`:
+    when it last ended that had lasted, or was first wanted; `flaps`: how often it came up since, though not for long.
     """
 
     peer: str
@@ -205,3 +206,5 @@ class SessionSeen(Struct, frozen=True, array_like=True):
     sent: Mapping[str, int] = {}
     heard: Mapping[str, int] = {}
     bfd: BfdSeen | None = None
+    missing_since: float = 0.0
+    flaps: int = 0

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from speakerd.bgp.retry import STABLE
 from speakerd.events import stamp
 from speakerd.exchange import Observed, Wanted
 from speakerd.findings import Finding
@@ -12,6 +13,8 @@ from speakerd.peering import BfdSeen, Neighbour, Peer, SessionSeen
 ESTABLISHED = "Established"
 UP_WITHIN = 10.0
 """Seconds a session has to come up: it may have been asked for just now."""
+FLAPPING = 3
+"""Sessions in a row that did not last."""
 
 
 class BfdReport(Struct, rename="camel"):
@@ -29,7 +32,8 @@ class PeerReport(Struct, rename="camel"):
     `address`, `port`, `vrf`: where it is; `local`: our address, while connected. `asn`: the peer's, 0 where any of its
     kind (`dynamicAsn`) will do. `error`: what went wrong last, however long ago, and the peer's reason where calls have
     only failed since. `announced`: prefixes it has from us; `due`: that it is to learn or forget yet; `received`: that
-    it sent, and none is kept. `ups`: how often the session came up.
+    it sent, and none is kept. `ups`: how often the session came up. `missing`: seconds since it last was up for good, 0
+    while it is; `flaps`: how often it came up since then.
     """
 
     name: str
@@ -48,6 +52,8 @@ class PeerReport(Struct, rename="camel"):
     due: int = 0
     received: int = 0
     ups: int = 0
+    missing: float = 0.0
+    flaps: int = 0
     hold_time: int = 0
     keepalive_time: float = 0.0
     families: list[str] = []
@@ -82,6 +88,8 @@ def _seen(told: PeerReport, seen: SessionSeen, now: float, offset: float) -> Pee
     told.state, told.since, told.lasted = seen.state, stamp(seen.since + offset), round(now - seen.since, 3)
     told.local, told.error, told.ups = seen.local, seen.error, seen.ups
     told.announced, told.due, told.received = seen.announced, seen.due, seen.received
+    settled = seen.state == ESTABLISHED and (told.lasted >= STABLE or seen.flaps < FLAPPING)
+    told.missing, told.flaps = (0.0, 0) if settled else (round(now - seen.missing_since, 3), seen.flaps)
     told.hold_time, told.keepalive_time = seen.hold_time, round(seen.keepalive_time, 3)
     told.families = list(seen.families)
     told.sent, told.heard = dict(seen.sent), dict(seen.heard)
@@ -99,9 +107,17 @@ def where(peer: Peer, seen: SessionSeen | None) -> str:
 
 
 def findings(told: Iterable[PeerReport]) -> Iterator[tuple[Finding, str, str]]:
-    """What is wrong with sessions: word, whom it concerns, in what state."""
+    """What is wrong with sessions: word, whom it concerns, in what state.
+
+    Not how long that state has lasted counts: who calls in vain is in another every few seconds.
+    """
     known = list(told)
-    down = [each for each in known if each.state != ESTABLISHED and each.lasted > UP_WITHIN]
+    down = [each for each in known if each.missing > UP_WITHIN]
     word = Finding.BGP_NO_SESSION if len(down) == len(known) else Finding.BGP_SESSION_DOWN
     for each in down:
-        yield word, f"BGPPeer/{each.name} {each.address}", f"{each.state}: {each.error or 'no answer yet'}"
+        yield word, f"BGPPeer/{each.name} {each.address}", f"{each.state}: {_why(each)}"
+
+
+def _why(told: PeerReport) -> str:
+    error = told.error or "no answer yet"
+    return f"came up {told.flaps} times and did not last: {error}" if told.flaps >= FLAPPING else error

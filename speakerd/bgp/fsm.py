@@ -38,7 +38,8 @@ class Session:
     connections from there too. One connection each way at most; others are closed when they come.
     `since`: when `state` was reached. `last_error`: the last thing that went wrong, however long ago; a connection that
     fails hides no NOTIFICATION since the session was last Established, for that has the reason. `sent`, `heard`:
-    messages by kind. `ups`: how often it was Established.
+    messages by kind. `ups`: how often it was Established. `missing_since`: when it last was Established for good, or was
+    made; `flaps`: how often since then it was, though not for long.
     """
 
     def __init__(self, terms: Terms, numbers: Callable[[], int], random: Callable[[], float], now: float) -> None:
@@ -49,6 +50,8 @@ class Session:
         self.sent: Counter[Kind] = Counter()
         self.heard: Counter[Kind] = Counter()
         self.ups = 0
+        self.missing_since = now
+        self.flaps = 0
         self._terms = terms
         self._numbers, self._random = numbers, random
         self._retry = Retry(random)
@@ -284,7 +287,12 @@ class Session:
         agreement = connection.agreement
         kept = agreement is not None and agreement.restart is not None and why.notification is None
         self._note(why)
-        self._retry.ended(now - connection.up_since)
+        lasted = now - connection.up_since
+        self._retry.ended(lasted)
+        if lasted >= STABLE:
+            self.missing_since, self.flaps = now, 0
+        else:
+            self.flaps += 1
         self._found.append(Down(why, kept))
 
     def _failed(self, connection: Connection, why: Ending) -> None:

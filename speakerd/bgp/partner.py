@@ -368,4 +368,6 @@ class Partner:
             tuple(sorted(NAMES[family] for family in families)),
             {kind.name.lower().replace("_", "-"): many for kind, many in session.sent.items()},
             {kind.name.lower().replace("_", "-"): many for kind, many in session.heard.items()},
+            missing_since=session.missing_since,
+            flaps=session.flaps,
         )

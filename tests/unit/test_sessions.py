@@ -42,11 +42,21 @@ def test_no_password_is_in_what_is_told() -> None:
 
 
 def test_a_session_that_has_not_come_up_in_ten_seconds_is_a_finding_with_its_last_error() -> None:
-    down = SessionSeen("behind", "Active", 89.0, error="connection refused")
+    down = SessionSeen("behind", "Active", 99.0, error="connection refused", missing_since=89.0)
     assert [*sessions.findings(told(UP, down))] == [
         (Finding.BGP_SESSION_DOWN, "BGPPeer/behind eth1", "Active: connection refused")
     ]
-    assert not [*sessions.findings(told(UP, replace(down, since=91.0)))]
+    assert not [*sessions.findings(told(UP, replace(down, missing_since=91.0)))]
+
+
+def test_a_session_that_comes_and_goes_is_a_finding_up_or_down_until_it_lasts() -> None:
+    down = SessionSeen("behind", "Active", 99.0, error="Connection reset by peer", missing_since=80.0, flaps=3)
+    why = "came up 3 times and did not last: Connection reset by peer"
+    for state in ("Active", "Established"):
+        found = [*sessions.findings(told(UP, replace(down, state=state)))]
+        assert found == [(Finding.BGP_SESSION_DOWN, "BGPPeer/behind eth1", f"{state}: {why}")]
+    assert not [*sessions.findings(told(UP, replace(down, state="Established", since=95.0)))]
+    assert not [*sessions.findings(told(UP, replace(down, state="Established", flaps=2)))]
 
 
 def test_no_session_at_all_is_graver_than_one_that_is_missing() -> None:

@@ -226,3 +226,14 @@ def test_a_connection_that_waited_comes_up_when_the_other_ends() -> None:
     core.receive(98, OPEN, 0.0)
     assert kinds(core.closed(1, "connection reset", 0.1)) == [Kind.KEEPALIVE]
     assert (core.state, core.last_error) == (OPEN_CONFIRM, "")
+
+
+def test_a_session_is_missing_from_the_end_of_the_last_one_that_lasted() -> None:
+    core = session(ACTIVE)
+    assert (core.missing_since, core.flaps) == (0.0, 0)
+    for number, (begin, end) in enumerate([(10.0, 11.0), (12.0, 13.0), (20.0, 30.0), (40.0, 41.0)], 100):
+        core.accepted(number, begin)
+        core.receive(number, OPEN + KEEPALIVE, begin)
+        assert core.state is ESTABLISHED
+        core.closed(number, "connection reset", end)
+        assert (core.missing_since, core.flaps) == {11.0: (0.0, 1), 13.0: (0.0, 2), 30.0: (30.0, 0), 41.0: (30.0, 1)}[end]
