@@ -21,6 +21,8 @@ DIAL_PATIENCE = 15.0
 """Seconds for a connection to come about: four SYNs of Linux."""
 LARGE_HOLD = 240.0
 """Seconds that a peer has to say its first words (RFC 4271 section 8.2.2)."""
+WONDER = 10.0
+"""Seconds after which it is told that the peer has not said its first words; no reason yet to hang up."""
 COLLISION_PATIENCE = 10.0
 """Seconds for which a connection waits for another that goes before it: an OPEN takes a round trip."""
 SHORTEST_PACE = 1.0
@@ -75,6 +77,7 @@ class Connection:
         self._pace: float | None = None
         self._speak_at: float | None = None
         self._decide_at: float | None = None
+        self._wonder_at: float | None = None
 
     @property
     def settled(self) -> bool:
@@ -93,12 +96,14 @@ class Connection:
         self.state = State.OPEN_SENT
         self._frames.longest = MOST_EXTENDED
         self._expires = now + LARGE_HOLD
+        self._wonder_at = now + WONDER
 
     def meet(self, ours: Terms, agreement: Agreement, now: float) -> None:
         """The peer's OPEN is acceptable; whether it is told so is for `settle` to say."""
         self.agreement, self._negotiated = agreement, agreement.negotiated
         self.state = NEXT[self.state, Kind.OPEN]
         self.withheld = True
+        self._wonder_at = None
         self.repace(ours)
         self._decide_at = now + min(COLLISION_PATIENCE, self._pace or COLLISION_PATIENCE)
         self._live(now)
@@ -166,11 +171,18 @@ class Connection:
 
     def deadline(self) -> float | None:
         """When it next has something to do."""
-        return soonest(self._expires, self._speak_at, self._decide_at)
+        return soonest(self._expires, self._speak_at, self._decide_at, self._wonder_at)
 
     def expired(self, now: float) -> bool:
         """Whether the peer has been silent for too long."""
         return self._expires is not None and self._expires <= now
+
+    def wonders(self, now: float) -> bool:
+        """Whether the peer has been silent for long enough to be told of; once."""
+        if self._wonder_at is None or self._wonder_at > now:
+            return False
+        self._wonder_at = None
+        return True
 
     def undecided(self, now: float) -> bool:
         """Whether it has waited long enough for the other."""

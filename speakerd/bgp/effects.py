@@ -9,11 +9,12 @@ from speakerd.bgp.update import Update
 
 
 class Ending(Struct, frozen=True):
-    """Why a connection ended: by a NOTIFICATION, which `sent` says who sent, or in other `words`."""
+    """Why a connection ended: by a NOTIFICATION, which `sent` says who sent, or in other `words`; `detail` for us."""
 
     words: str
     notification: Notification | None = None
     sent: bool = False
+    detail: str = ""
 
     @property
     def text(self) -> str:
@@ -21,13 +22,13 @@ class Ending(Struct, frozen=True):
         if self.notification is None:
             return self.words
         head = f"{'sent' if self.sent else 'received'} {self.words}"
-        said = self.notification.communication
+        said = self.detail or self.notification.communication
         return f"{head}: {said}" if said else head
 
 
-def sent(said: Notification) -> Ending:
+def sent(said: Notification, detail: str = "") -> Ending:
     """We ended it."""
-    return Ending(said.words, said, sent=True)
+    return Ending(said.words, said, sent=True, detail=detail)
 
 
 def received(said: Notification) -> Ending:
@@ -74,7 +75,7 @@ class Down(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """An effect: an attempt came to nothing before the session was Established."""
+    """An effect: an attempt came to nothing before the session was Established, or hangs."""
 
     why: Ending
 

@@ -143,9 +143,10 @@ class Notification(Struct, frozen=True):
 
 
 class Fault(DecodeError):
-    """The peer broke the protocol so that the session must end, and what it is to be told."""
+    """The peer broke the protocol so that the session must end, and what it is to be told; `detail`: our operator."""
 
-    def __init__(self, code: int, subcode: int, data: bytes = b"") -> None:
+    def __init__(self, code: int, subcode: int, data: bytes = b"", detail: str = "") -> None:
+        self.detail = detail
         self.notification = Notification(int(code), int(subcode), data)
         super().__init__(self.notification.words)
 

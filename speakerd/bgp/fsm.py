@@ -27,6 +27,7 @@ from speakerd.deadlines import soonest
 KIND_AT = 18
 """Where a message says what it is."""
 COLLISION = Notification(int(Code.CEASE), int(Cease.COLLISION))
+SILENT = Ending("connected, but its OPEN does not come")
 HOLD_EXPIRED = Notification(int(Code.HOLD_TIMER))
 STUCK = Notification(int(Code.SEND_HOLD_TIMER))
 
@@ -162,7 +163,7 @@ class Session:
             try:
                 self._read(connection, now)
             except Fault as fault:
-                self._end(connection, sent(fault.notification), now)
+                self._end(connection, sent(fault.notification, fault.detail), now)
         return self._settled(now)
 
     def _read(self, connection: Connection, now: float) -> None:
@@ -336,6 +337,10 @@ class Session:
         if connection.expired(now):
             dialled = connection.state is State.CONNECT
             self._end(connection, Ending("connection timed out") if dialled else sent(HOLD_EXPIRED), now)
+        elif connection.wonders(now):
+            if not any(each.state > State.OPEN_SENT for each in self._others(connection)):
+                self.last_error = SILENT.text
+                self._found.append(Failed(SILENT))
         elif connection.undecided(now):
             self._choose(connection, now)
         elif connection.speaks(now):

@@ -67,7 +67,8 @@ def _expected(ours: Terms, theirs: Open) -> None:
     internal = theirs.asn == ours.asn
     wanted = theirs.asn == ours.peer_asn if ours.peer_asn else internal == (ours.dynamic == "internal")
     if not wanted:
-        raise Fault(Code.OPEN, OpenError.PEER_AS)
+        expected = f"AS {ours.peer_asn}" if ours.peer_asn else f"an {ours.dynamic} one"
+        raise Fault(Code.OPEN, OpenError.PEER_AS, detail=f"it is AS {theirs.asn}, not {expected}")
     if internal and theirs.identifier == ours.identifier:
         raise Fault(Code.OPEN, OpenError.IDENTIFIER)
 

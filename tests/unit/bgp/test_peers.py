@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd.bgp import opening
-from speakerd.bgp.connection import COLLISION_PATIENCE, DIAL_PATIENCE, LARGE_HOLD
-from speakerd.bgp.effects import Close, Dial, Send, Up
+from speakerd.bgp.connection import COLLISION_PATIENCE, DIAL_PATIENCE, LARGE_HOLD, WONDER
+from speakerd.bgp.effects import Close, Dial, Ending, Failed, Send, Up
 from speakerd.bgp.family import IPV4, IPV6, Family
 from speakerd.bgp.frame import Kind
 from speakerd.bgp.fsm import Session
@@ -65,6 +65,16 @@ def test_a_peer_that_is_learnt_or_has_one_family_in_common_is_welcome(ours: Term
     assert kinds(core.receive(1, opening.encode(theirs.open), 1.0)) == [Kind.KEEPALIVE]
 
 
+@pytest.mark.parametrize(
+    ("ours", "words"),
+    [(LEFT, "not AS 65002"), (replace(LEFT, peer_asn=0, dynamic="internal"), "not an internal one")],
+)
+def test_the_number_of_a_stranger_is_told(ours: Terms, words: str) -> None:
+    core = session(OPEN_SENT, ours)
+    core.receive(1, opening.encode(replace(RIGHT, asn=65003).open), 1.0)
+    assert core.last_error == f"sent OPEN Message Error/Bad Peer AS: it is AS 65003, {words}"
+
+
 def test_what_is_missing_is_listed_where_no_family_is_common() -> None:
     core = session(OPEN_SENT, replace(LEFT, families=(IPV6,)))
     (data,) = sends(core.receive(1, opening.encode(Open(65002, 90, RIGHT.identifier)), 1.0))
@@ -95,9 +105,19 @@ def test_long_messages_and_next_hops_of_six_are_agreed_only_by_both() -> None:
 
 def test_a_peer_that_takes_the_call_and_says_nothing_is_given_up_after_four_minutes() -> None:
     core = session(OPEN_SENT)
+    core.wake(WONDER)
     assert core.wake(LARGE_HOLD - 0.1) == []
     assert notifications(core.wake(LARGE_HOLD)) == [(4, 0)]
     assert core.last_error == "sent Hold Timer Expired"
+
+
+def test_a_peer_that_takes_the_call_and_says_nothing_is_told_of_once_and_long_before() -> None:
+    core = session(OPEN_SENT)
+    assert core.deadline() == WONDER
+    assert core.wake(WONDER) == [Failed(Ending("connected, but its OPEN does not come"))]
+    assert (core.state, core.last_error) == (OPEN_SENT, "connected, but its OPEN does not come")
+    assert core.wake(WONDER + 1.0) == []
+    assert kinds(core.receive(1, OPEN, WONDER + 2.0)) == [Kind.KEEPALIVE]
 
 
 def test_a_peer_without_hold_time_that_never_confirms_is_given_up_as_well() -> None:
