@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from speakerd.bgp.retry import STABLE
+from speakerd.bgp.retry import FLAPPING, STABLE
 from speakerd.events import stamp
 from speakerd.exchange import Observed, Wanted
 from speakerd.findings import Finding
@@ -13,8 +13,6 @@ from speakerd.peering import BfdSeen, Neighbour, Peer, SessionSeen
 ESTABLISHED = "Established"
 UP_WITHIN = 10.0
 """Seconds a session has to come up: it may have been asked for just now."""
-FLAPPING = 3
-"""Sessions in a row that did not last."""
 
 
 class BfdReport(Struct, rename="camel"):

@@ -26,6 +26,10 @@ class Ending(Struct, frozen=True):
         return f"{head}: {said}" if said else head
 
 
+TIMED_OUT = Ending("connection timed out")
+"""What we dialled came to nothing."""
+
+
 def sent(said: Notification, detail: str = "") -> Ending:
     """We ended it."""
     return Ending(said.words, said, sent=True, detail=detail)

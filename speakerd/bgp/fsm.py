@@ -14,7 +14,20 @@ from collections.abc import Callable, Iterable
 
 from speakerd.bgp import message, negotiation, opening
 from speakerd.bgp.connection import Connection, State
-from speakerd.bgp.effects import Close, Dial, Down, Effect, Ending, Failed, Received, Send, Up, received, sent
+from speakerd.bgp.effects import (
+    TIMED_OUT,
+    Close,
+    Dial,
+    Down,
+    Effect,
+    Ending,
+    Failed,
+    Received,
+    Send,
+    Up,
+    received,
+    sent,
+)
 from speakerd.bgp.error import Cease, Code, Fault, Notification, farewell
 from speakerd.bgp.frame import Kind
 from speakerd.bgp.message import KEEPALIVE, Message, RouteRefresh
@@ -39,8 +52,8 @@ class Session:
     connections from there too. One connection each way at most; others are closed when they come.
     `since`: when `state` was reached. `last_error`: the last thing that went wrong, however long ago; a connection that
     fails hides no NOTIFICATION since the session was last Established, for that has the reason. `sent`, `heard`:
-    messages by kind. `ups`: how often it was Established. `missing_since`: when it last was Established for good, or was
-    made; `flaps`: how often since then it was, though not for long.
+    messages by kind. `ups`: how often it was Established. `missing_since`: when it last was Established for good, or
+    was made; `flaps`: how often since then it was, though not for long.
     """
 
     def __init__(self, terms: Terms, numbers: Callable[[], int], random: Callable[[], float], now: float) -> None:
@@ -336,7 +349,7 @@ class Session:
     def _judge(self, connection: Connection, now: float) -> None:
         if connection.expired(now):
             dialled = connection.state is State.CONNECT
-            self._end(connection, Ending("connection timed out") if dialled else sent(HOLD_EXPIRED), now)
+            self._end(connection, TIMED_OUT if dialled else sent(HOLD_EXPIRED), now)
         elif connection.wonders(now):
             if not any(each.state > State.OPEN_SENT for each in self._others(connection)):
                 self.last_error = SILENT.text

@@ -11,13 +11,14 @@ from typing import Protocol
 
 from speakerd.bgp import negotiation
 from speakerd.bgp.attribute import Attributes
-from speakerd.bgp.effects import Close, Dial, Down, Effect, Failed, Received, Send, Up
+from speakerd.bgp.effects import TIMED_OUT, Close, Dial, Down, Effect, Failed, Received, Send, Up
 from speakerd.bgp.error import Cease
 from speakerd.bgp.family import IPV4, IPV6, Family
 from speakerd.bgp.frame import MOST_EXTENDED
 from speakerd.bgp.fsm import Session
 from speakerd.bgp.message import RouteRefresh
 from speakerd.bgp.negotiation import Agreement
+from speakerd.bgp.news import News, Tell
 from speakerd.bgp.nexthop import next_hops
 from speakerd.bgp.origination import Side
 from speakerd.bgp.reach import Ends, Reach, plain, reach
@@ -42,8 +43,6 @@ NAMES = {IPV4: "ipv4", IPV6: "ipv6"}
 WORDS = ("Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established")
 """States as RFC 4271 section 8.2.2 writes them, in their order."""
 
-Tell = Callable[[str, str, str], None]
-"""Takes what happened: word, peer, detail."""
 Say = Callable[[Wording, Side], Attributes | None]
 
 
@@ -92,7 +91,8 @@ class Partner:
         self.most = 0
         self.session = Session(terms, wire.numbers, random, now)
         self.address = plain(neighbour.peer.address)
-        self._wire, self._say, self._tell = wire, say, tell
+        self._wire, self._say = wire, say
+        self._news = News(neighbour.peer.name, tell)
         self._interfaces: tuple[Interface, ...] = ()
         self._rib = Rib()
         self._dirty: dict[bytes, Prefix | None] = {}
@@ -103,7 +103,6 @@ class Partner:
         self._hops: Mapping[Family, bytes] = {}
         self._start_at: float | None = None
         self._leaving = False
-        self._failure = ""
 
     @property
     def name(self) -> str:
@@ -238,7 +237,7 @@ class Partner:
                 case Up() | Down() | Received():
                     todo.extend(self._hear(effect, now))
                 case Failed(why_failed):
-                    self._fail(why_failed.text)
+                    self._news.failed(self._clear(why_failed.text))
         self._wire.flush(now)
 
     def _hear(self, effect: Up | Down | Received, now: float) -> list[Effect]:
@@ -249,13 +248,12 @@ class Partner:
                 self._tally = Tally()
                 self._hops = self._next_hops()
                 self._rib.up(agreement.negotiated, agreement.negotiated.families, self._hops, agreement.longest)
-                self._failure = ""
-                self._tell("bgp.up", self.name, self._ends.peer if self._ends else "")
+                self._news.up(self._ends.peer if self._ends else "", self.session.flaps, now)
                 return self._slice(now)
             case Down(why):
                 self._up = self._agreement = self._ends = None
                 self._rib.down()
-                self._tell("bgp.down", self.name, why.text)
+                self._news.down(why.text, self.session.flaps)
             case Received(Update() as said):
                 self._tally.withdrawn(said.withdrawn)
                 self._tally.announced(said.announced)
@@ -264,11 +262,10 @@ class Partner:
                 return self._slice(now)
         return []
 
-    def _fail(self, why: str) -> None:
-        """An attempt came to nothing: told once for each reason in a row, for attempts go on for ever."""
-        if why != self._failure:
-            self._failure = why
-            self._tell("bgp.failed", self.name, why)
+    def _clear(self, why: str) -> str:
+        """An error as an operator needs it: who signs otherwise than agreed is not answered (RFC 2385 section 2.0)."""
+        signed = self.neighbour.password is not None
+        return f"{why} (so does a wrong password)" if signed and why == TIMED_OUT.words else why
 
     def _next_hops(self) -> Mapping[Family, bytes]:
         if self._ends is None or self._agreement is None:
@@ -302,7 +299,7 @@ class Partner:
 
     def deadline(self) -> float | None:
         """When the session, or a peer that takes nothing, is to be looked at."""
-        return soonest(self.session.deadline(), self._start_at, self._stuck_at())
+        return soonest(self.session.deadline(), self._start_at, self._stuck_at(), self._news.deadline())
 
     def _stuck_at(self) -> float | None:
         held = None if self._up is None else self._wire.held_since(self._up)
@@ -311,6 +308,7 @@ class Partner:
 
     def wake(self, now: float) -> None:
         """Do what its timers say."""
+        self._news.wake(now)
         stuck = self._stuck_at()
         if self._up is not None and stuck is not None and stuck <= now:
             self._do(self.session.stuck(self._up, now), now)
@@ -358,7 +356,7 @@ class Partner:
             session.since,
             self._ends.peer if self._ends else self.address,
             self._ends.local if self._ends else "",
-            session.last_error,
+            self._clear(session.last_error),
             sum(map(self._rib.sent, NAMES)),
             sum(map(self._rib.due, NAMES)) + len(self._dirty),
             self._tally.count if self._up is not None else 0,

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from speakerd.bgp import message, opening, update
 from speakerd.bgp.attribute import Attributes
+from speakerd.bgp.connection import DIAL_PATIENCE
 from speakerd.bgp.error import Notification
 from speakerd.bgp.family import IPV4, IPV6, Negotiated
 from speakerd.bgp.frame import Kind
@@ -16,7 +17,7 @@ from speakerd.bgp.partner import PATIENCE, PENANCE, Partner
 from speakerd.bgp.reach import Ends, Reach
 from speakerd.bgp.terms import Terms, of_peer
 from speakerd.model import Interface
-from speakerd.peering import Neighbour, Peer
+from speakerd.peering import Neighbour, Password, Peer
 from tests.unit.bgp.wired import hosts, prefix, prefixes
 
 PEER = Peer("tor", 65001, 65002, address="192.0.2.2")
@@ -73,9 +74,11 @@ class Told(list[tuple[str, str]]):
         self.append((word, detail))
 
 
-def partner(wire: Wire, peer: Peer = PEER, told: Told | None = None) -> Partner:
+def partner(wire: Wire, peer: Peer = PEER, told: Told | None = None, password: Password | None = None) -> Partner:
     terms = of_peer(peer, bytes((192, 0, 2, 1)), (IPV4,))
-    made = Partner(Neighbour(peer), terms, wire, attributes, Told() if told is None else told, lambda: 0.5, 0.0)
+    made = Partner(
+        Neighbour(peer, password), terms, wire, attributes, Told() if told is None else told, lambda: 0.5, 0.0
+    )
     made.see((E0,), 0.0)
     made.start(0.0)
     return made
@@ -159,6 +162,17 @@ def test_the_same_failure_in_a_row_is_told_once() -> None:
     made.wake(200.0)
     assert told == [("bgp.failed", "No route to host"), ("bgp.failed", "Network is down")]
     assert len(wire.dialled) == 4
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [(None, "connection timed out"), (Password(b"hush"), "connection timed out (so does a wrong password)")],
+)
+def test_no_answer_where_segments_are_signed_may_be_a_wrong_password(password: Password | None, why: str) -> None:
+    told = Told()
+    made = partner(Wire(), told=told, password=password)
+    made.wake(DIAL_PATIENCE)
+    assert (told, made.seen().error) == ([("bgp.failed", why)], why)
 
 
 def test_a_peer_that_asks_is_told_all_again() -> None:

@@ -256,4 +256,6 @@ def test_a_session_is_missing_from_the_end_of_the_last_one_that_lasted() -> None
         core.receive(number, OPEN + KEEPALIVE, begin)
         assert core.state is ESTABLISHED
         core.closed(number, "connection reset", end)
-        assert (core.missing_since, core.flaps) == {11.0: (0.0, 1), 13.0: (0.0, 2), 30.0: (30.0, 0), 41.0: (30.0, 1)}[end]
+        assert (core.missing_since, core.flaps) == {11.0: (0.0, 1), 13.0: (0.0, 2), 30.0: (30.0, 0), 41.0: (30.0, 1)}[
+            end
+        ]
