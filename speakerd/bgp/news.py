@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from speakerd.bgp.retry import FLAPPING, STABLE
 
+FAILURES, WHILE = 5, 60.0
+"""Failures told within so many seconds: whoever has the peer's address can fail in a new way each time."""
+
 Tell = Callable[[str, str, str], None]
 """Takes what happened: word, peer, detail."""
 
@@ -17,6 +20,7 @@ class News:
     def __init__(self, name: str, tell: Tell) -> None:
         self._name, self._tell = name, tell
         self._failure = ""
+        self._told, self._since = 0, 0.0
         self._up = False
         self._address = ""
         self._lasts_at: float | None = None
@@ -40,10 +44,15 @@ class News:
                     "bgp.flaps", self._name, f"{flaps} in a row did not last {STABLE:g} s; told again once one does"
                 )
 
-    def failed(self, why: str) -> None:
+    def failed(self, why: str, now: float) -> None:
         """An attempt came to nothing: told once for each reason in a row, for attempts go on for ever."""
-        if why != self._failure:
+        if why == self._failure:
+            return
+        if now - self._since >= WHILE:
+            self._told, self._since = 0, now
+        if self._told < FAILURES:
             self._failure = why
+            self._told += 1
             self._tell("bgp.failed", self._name, why)
 
     def deadline(self) -> float | None:

@@ -237,7 +237,7 @@ class Partner:
                 case Up() | Down() | Received():
                     todo.extend(self._hear(effect, now))
                 case Failed(why_failed):
-                    self._news.failed(self._clear(why_failed.text))
+                    self._news.failed(self._clear(why_failed.text), now)
         self._wire.flush(now)
 
     def _hear(self, effect: Up | Down | Received, now: float) -> list[Effect]:

@@ -1,6 +1,6 @@
 """What operators are told of a session that comes and goes."""
 
-from speakerd.bgp.news import News
+from speakerd.bgp.news import FAILURES, News
 from speakerd.bgp.retry import FLAPPING, STABLE
 
 
@@ -42,7 +42,7 @@ def test_of_one_that_flaps_that_it_does_is_told_and_no_more() -> None:
     assert heard.words() == ["bgp.up", "bgp.down"] * FLAPPING + ["bgp.flaps"]
     for number in range(1000):
         news.up("192.0.2.2", FLAPPING + number, number)
-        news.failed("connection refused")
+        news.failed("connection refused", number)
         news.down("connection reset", FLAPPING + number + 1)
     assert heard.words() == ["bgp.failed"]
 
@@ -65,9 +65,17 @@ def test_a_failure_is_told_once_until_there_is_another_or_a_session_between() ->
     heard = Heard()
     news = News("tor", heard)
     for why in ("no route", "no route", "refused", "no route"):
-        news.failed(why)
+        news.failed(why, 0.0)
     assert heard.words() == ["bgp.failed"] * 3
     news.up("192.0.2.2", 0, 0.0)
     news.down("connection reset", 0)
-    news.failed("no route")
+    news.failed("no route", 0.0)
     assert heard.words() == ["bgp.up", "bgp.down", "bgp.failed"]
+
+
+def test_who_fails_in_a_new_way_each_time_is_told_of_a_few_times_a_minute() -> None:
+    heard = Heard()
+    news = News("tor", heard)
+    for number in range(1200):
+        news.failed(f"received Cease/Administrative Shutdown: {number}", number / 10)
+    assert heard.words() == ["bgp.failed"] * FAILURES * 2
