@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from speakerd.bfd.effects import Path
 from speakerd.bfd.part import Bfd
+from speakerd.bgp.news import Tell
 from speakerd.bgp.part import Bgp
-from speakerd.bgp.partner import Tell
 from speakerd.deadlines import soonest
 from speakerd.model import Interface
 from speakerd.peering import BfdProfile, BgpSettings, Neighbour, Peer, Prefix, SessionSeen

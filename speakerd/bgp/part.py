@@ -12,8 +12,9 @@ from speakerd.bgp.attribute import Attributes
 from speakerd.bgp.discovery import Discovery
 from speakerd.bgp.error import Cease
 from speakerd.bgp.listening import Listener, Place
+from speakerd.bgp.news import Tell
 from speakerd.bgp.origination import Side
-from speakerd.bgp.partner import Partner, Tell
+from speakerd.bgp.partner import Partner
 from speakerd.bgp.reach import Ends
 from speakerd.bgp.terms import Terms
 from speakerd.bgp.transport import Wire
