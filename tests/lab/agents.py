@@ -109,6 +109,11 @@ class Agent:
         except NoAgent:
             return {}
 
+    def events(self) -> list[dict[str, Any]]:
+        """What `speakerd events -o json` prints, a line each."""
+        told = json.loads(ask(self.run / "control.sock", Request("events")))
+        return cast("list[dict[str, Any]]", told["events"])
+
     def pids(self) -> dict[Part, int]:
         """The processes that run now, from the kernel: one that is stopped cannot tell."""
         if not self._process or self._process.poll() is not None:
@@ -175,10 +180,18 @@ def cpu(pid: int) -> float:
 
 @contextmanager
 def fleet(
-    lan: Lan, plane: Plane, command: Sequence[str] = (), settings: Mapping[str, object] | None = None
+    lan: Lan,
+    plane: Plane,
+    command: Sequence[str] = (),
+    settings: Mapping[str, object] | None = None,
+    own: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Iterator[list[Agent]]:
-    """speakerd on every node, ready: all are members and one is allocator; ended with the block."""
-    agents = [Agent(lan, node, plane, command or program(), settings) for node in lan.nodes]
+    """speakerd on every node, ready: all are members and one is allocator; ended with the block.
+
+    `settings` of all; `own`: those of single nodes on top, by name.
+    """
+    wanted = {node.name: {**(settings or {}), **(own or {}).get(node.name, {})} for node in lan.nodes}
+    agents = [Agent(lan, node, plane, command or program(), wanted[node.name]) for node in lan.nodes]
     with ExitStack() as stack:
         for agent in agents:
             agent.start()
