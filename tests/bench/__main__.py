@@ -17,6 +17,7 @@ BENCHES = {
     "layer2": "ARP round trip beside the kernel's own, a storm, start, memory",
     "steady": "minutes in which nothing happens, 100 VIPs on the real control plane: writes, moves, CPU, packets",
     "failover": "the owner of a VIP dies, stalls, stops or is drained: how long it is silent; keepalived beside it",
+    "trouble": "BGP peers that misbehave, one of them with a million prefixes: how long a good one waits for them",
     "responder": "ARP and NDP without a network: time a frame, random frames",
     "decide": "a plan from nothing, after one change, one more allocation: many Services, pools and nodes",
     "ownership": "a death among 200 nodes with 2,000 VIPs: what it costs another node to decide",
