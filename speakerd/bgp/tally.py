@@ -12,7 +12,8 @@ from math import log
 from speakerd.bgp.family import Family
 from speakerd.bgp.tolerance import Routes
 
-FEW = 4096
+FEW = 1024
+"""All are marked at once when they become too many: half a millisecond."""
 BITS = 1 << 23
 """1 MiB: a million prefixes are told to within 1 in 1,000, ten millions to within 1 in 500."""
 MASK = BITS - 1
