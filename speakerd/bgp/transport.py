@@ -1,7 +1,7 @@
 """How sessions reach the wire: TCP connections by number, that are dialled, accepted, read and written without waiting.
 
 Whatever one peer does or leaves undone, others are served between two pieces of it: reading takes a piece a turn and a
-share a second, and what a socket does not take is kept until it does.
+share of the time, and what a socket does not take is kept until it does.
 """
 
 import errno
@@ -19,8 +19,9 @@ from speakerd.deadlines import soonest
 
 PIECE_BYTES = 8192
 """Read of one connection in a turn: 2 ms of the shortest UPDATEs."""
-SHARE_BYTES, SHARE_TIME = 1 << 19, 1.0
-"""Read of one connection in so many seconds; a full table (50 MB) takes a fifth of a core for 100 s."""
+SHARE_BYTES, SHARE_TIME = 2 * PIECE_BYTES, 1 / 32
+"""Read of one connection in so many seconds: a full table (50 MB) takes a fifth of a core for 100 s. In small shares,
+for this process goes before all others: a second's at once would keep a core from them for a tenth of a second."""
 LAST_BYTES, LAST_PIECES = 1 << 16, 64
 """Thrown away unread when a connection is closed, up to 4 MiB: what is left would make the kernel reset it, and the
 peer might lose the NOTIFICATION."""
@@ -219,7 +220,7 @@ class Wire:
         return soonest(*self._paused.values())
 
     def wake(self, now: float) -> None:
-        """Read on, where the second is over."""
+        """Read on, where a share is due again."""
         for number in [number for number, at in self._paused.items() if at <= now]:
             del self._paused[number]
             line = self._lines[number]
