@@ -19,7 +19,7 @@ from speakerd import model, sessions
 from speakerd.decision import Plan
 from speakerd.exchange import MemberSeen, Vip
 from speakerd.model import Config, unpacked
-from speakerd.peering import Peer, SessionSeen
+from speakerd.peering import ESTABLISHED, Peer, SessionSeen
 from speakerd.search import Space
 from speakerd.tally import Histogram, Seen
 
@@ -137,7 +137,7 @@ def _place(peer: Peer, seen: SessionSeen) -> str:
 def _bgp(seen: Seen) -> Iterator[Metric]:
     told = _sessions(seen)
     name = "metallb_bgp"
-    up = [(labels, each.state == sessions.ESTABLISHED) for labels, each in told]
+    up = [(labels, each.state == ESTABLISHED) for labels, each in told]
     yield _gauges(f"{name}_session_up", "1 if the session is established.", PEER, up)
     prefixes = [(labels, each.announced) for labels, each in told]
     yield _gauges(f"{name}_announced_prefixes_total", "Prefixes that the peer has from here.", PEER, prefixes)

@@ -155,6 +155,12 @@ class Prefix(Struct, frozen=True, array_like=True):
         return bytes((self.version,)) + self.nlri
 
 
+ESTABLISHED = "Established"
+"""The state in which routes are told."""
+FLAPPING = 3
+"""Sessions in a row that did not last from which on a peer flaps; two may be a router that starts."""
+
+
 class BgpSettings(Struct, frozen=True, array_like=True):
     """The announcer's share of the settings: whether and where to `listen`; seconds for which a drain is told.
 
@@ -187,7 +193,8 @@ class SessionSeen(Struct, frozen=True, array_like=True):
     wrong, however long ago. `announced`: prefixes that the peer has from us; `due`: that it is to learn or forget yet;
     `received`: that it has sent, and none is kept. `hold_time` and `keepalive_time`: in force, seconds. `families`:
     agreed. `sent`, `heard`: messages by kind (open, update, notification, keepalive, route-refresh). `missing_since`:
-    when it last ended that had lasted, or was first wanted; `flaps`: how often it came up since, though not for long.
+    when it last ended that had lasted, or was first wanted; `flaps`: how often it came up since, though not for long;
+    0 while it is up and taken to last.
     """
 
     peer: str
@@ -208,3 +215,8 @@ class SessionSeen(Struct, frozen=True, array_like=True):
     bfd: BfdSeen | None = None
     missing_since: float = 0.0
     flaps: int = 0
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is there, and does not come and go all the time."""
+        return self.state == ESTABLISHED and self.flaps < FLAPPING

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from speakerd.decision import Plan
 from speakerd.exchange import GONE, LIVING, Counters, MemberSeen, Observed, Vip
 from speakerd.model import Config, Interface, Problem, Reason, unpacked
-from speakerd.sessions import ESTABLISHED, PeerReport
+from speakerd.peering import ESTABLISHED
+from speakerd.sessions import PeerReport
 from speakerd.settings import PRESETS
 
 NAMES = {interval: name for name, (interval, _, _) in PRESETS.items()}

@@ -4,13 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from speakerd.bgp.retry import FLAPPING, STABLE
 from speakerd.events import stamp
 from speakerd.exchange import Observed, Wanted
 from speakerd.findings import Finding
-from speakerd.peering import BfdSeen, Neighbour, Peer, SessionSeen
+from speakerd.peering import FLAPPING, BfdSeen, Neighbour, Peer, SessionSeen
 
-ESTABLISHED = "Established"
 UP_WITHIN = 10.0
 """Seconds a session has to come up: it may have been asked for just now."""
 
@@ -86,8 +84,8 @@ def _seen(told: PeerReport, seen: SessionSeen, now: float, offset: float) -> Pee
     told.state, told.since, told.lasted = seen.state, stamp(seen.since + offset), round(now - seen.since, 3)
     told.local, told.error, told.ups = seen.local, seen.error, seen.ups
     told.announced, told.due, told.received = seen.announced, seen.due, seen.received
-    settled = seen.state == ESTABLISHED and (told.lasted >= STABLE or seen.flaps < FLAPPING)
-    told.missing, told.flaps = (0.0, 0) if settled else (round(now - seen.missing_since, 3), seen.flaps)
+    told.missing = 0.0 if seen.stands else round(now - seen.missing_since, 3)
+    told.flaps = seen.flaps
     told.hold_time, told.keepalive_time = seen.hold_time, round(seen.keepalive_time, 3)
     told.families = list(seen.families)
     told.sent, told.heard = dict(seen.sent), dict(seen.heard)

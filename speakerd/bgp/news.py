@@ -5,7 +5,8 @@ A peer that flaps each second would fill the record of events within the hour, a
 
 from collections.abc import Callable
 
-from speakerd.bgp.retry import FLAPPING, STABLE
+from speakerd.bgp.retry import STABLE
+from speakerd.peering import FLAPPING
 
 FAILURES, WHILE = 5, 60.0
 """Failures told within so many seconds: whoever has the peer's address can fail in a new way each time."""
@@ -43,6 +44,11 @@ class News:
                 self._tell(
                     "bgp.flaps", self._name, f"{flaps} in a row did not last {STABLE:g} s; told again once one does"
                 )
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is up, and taken to stay so."""
+        return self._up
 
     def failed(self, why: str, now: float) -> None:
         """An attempt came to nothing: told once for each reason in a row, for attempts go on for ever."""

@@ -367,5 +367,5 @@ class Partner:
             {kind.name.lower().replace("_", "-"): many for kind, many in session.sent.items()},
             {kind.name.lower().replace("_", "-"): many for kind, many in session.heard.items()},
             missing_since=session.missing_since,
-            flaps=session.flaps,
+            flaps=0 if self._news.lasts else session.flaps,
         )

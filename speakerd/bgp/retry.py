@@ -11,8 +11,6 @@ MOST = 30.0
 """Seconds, however often it failed."""
 STABLE = 5.0
 """Seconds that a session must have been Established for to count as a success."""
-FLAPPING = 3
-"""Sessions in a row that were none from which on a peer flaps; two may be a router that starts."""
 
 
 def jitter(random: Callable[[], float]) -> float:

@@ -23,7 +23,6 @@ from speakerd.model import Node
 log = structlog.get_logger()
 
 OK, CREATED, FORBIDDEN, NOT_FOUND, CONFLICT = 200, 201, 403, 404, 409
-ESTABLISHED = "Established"
 PAUSE, REST = 1.0, 30.0
 """Seconds between two looks at what has changed; until what failed is tried again."""
 BETWEEN = 0.05
@@ -75,8 +74,8 @@ def told(plan: Plan, up: frozenset[str]) -> dict[str, Peers]:
 
 
 def established(observed: Observed) -> frozenset[str]:
-    """The peers that a session stands with."""
-    return frozenset(each.peer for each in observed.sessions if each.state == ESTABLISHED)
+    """The peers that a session stands with; one that flaps would have all objects written each second."""
+    return frozenset(each.peer for each in observed.sessions if each.stands)
 
 
 def name_of(node: str, key: str) -> str:

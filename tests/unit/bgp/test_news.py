@@ -1,7 +1,8 @@
 """What operators are told of a session that comes and goes."""
 
 from speakerd.bgp.news import FAILURES, News
-from speakerd.bgp.retry import FLAPPING, STABLE
+from speakerd.bgp.retry import STABLE
+from speakerd.peering import FLAPPING
 
 
 class Heard(list[tuple[str, str]]):
@@ -52,11 +53,11 @@ def test_one_that_lasts_after_all_is_told_as_up_and_then_as_down() -> None:
     news = flapping(heard)
     heard.clear()
     news.up("192.0.2.2", FLAPPING, 10.0)
-    assert news.deadline() == 10.0 + STABLE
+    assert (news.deadline(), news.lasts) == (10.0 + STABLE, False)
     news.wake(10.0 + STABLE - 0.1)
     assert heard.words() == []
     news.wake(10.0 + STABLE)
-    assert (heard.words(), news.deadline()) == (["bgp.up"], None)
+    assert (heard.words(), news.deadline(), news.lasts) == (["bgp.up"], None, True)
     news.down("connection reset", 0)
     assert heard.words() == ["bgp.down"]
 

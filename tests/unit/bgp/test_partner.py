@@ -15,9 +15,10 @@ from speakerd.bgp.message import KEEPALIVE
 from speakerd.bgp.origination import attributes
 from speakerd.bgp.partner import PATIENCE, PENANCE, Partner
 from speakerd.bgp.reach import Ends, Reach
+from speakerd.bgp.retry import STABLE
 from speakerd.bgp.terms import Terms, of_peer
 from speakerd.model import Interface
-from speakerd.peering import Neighbour, Password, Peer
+from speakerd.peering import FLAPPING, Neighbour, Password, Peer
 from tests.unit.bgp.wired import hosts, prefix, prefixes
 
 PEER = Peer("tor", 65001, 65002, address="192.0.2.2")
@@ -173,6 +174,21 @@ def test_no_answer_where_segments_are_signed_may_be_a_wrong_password(password: P
     made = partner(Wire(), told=told, password=password)
     made.wake(DIAL_PATIENCE)
     assert (told, made.seen().error) == ([("bgp.failed", why)], why)
+
+
+def test_a_session_that_flaps_is_told_so_until_one_lasts() -> None:
+    made, end = partner(Wire()), Ends("192.0.2.1", "192.0.2.2")
+    made.closed(1, "connection refused", 0.0)
+    for number in range(10, 14):
+        made.accepted(number, end, float(number))
+        made.received(number, opening.encode(THEIRS.open) + KEEPALIVE, float(number))
+        assert made.seen().stands == (number < 13)
+        if number < 13:
+            made.closed(number, "connection reset", number + 0.5)
+            assert (made.seen().flaps, made.seen().missing_since) == (number - 9, 0.0)
+    assert made.seen().flaps == FLAPPING
+    made.wake(13.0 + STABLE)
+    assert (made.seen().stands, made.seen().flaps) == (True, 0)
 
 
 def test_a_peer_that_asks_is_told_all_again() -> None:

@@ -14,7 +14,7 @@ from speakerd.exchange import Observed, Wanted
 from speakerd.kube import bgpstatus
 from speakerd.kube.bgpstatus import BgpStatus, established, told
 from speakerd.model import Node
-from speakerd.peering import Prefix, SessionSeen, Wording
+from speakerd.peering import FLAPPING, Prefix, SessionSeen, Wording
 from tests.embedded.kinds import crd
 from tests.unit.kube.served import Served, served
 
@@ -46,6 +46,13 @@ def test_peers_count_while_their_session_stands_and_all_addresses_of_a_service_a
     assert told(seen, established(up("tor"))) == {"ns/web": ("tor",)}
     assert told(both, frozenset({"idle", "tor", "other"})) == {"ns/web": ("idle", "tor"), "ns/db": ("idle",)}
     assert told(seen, frozenset()) == {}
+
+
+def test_a_peer_that_comes_and_goes_all_the_time_does_not_count_until_it_stays() -> None:
+    flaps = SessionSeen("tor", "Established", 1.0, flaps=FLAPPING)
+    assert established(Observed(sessions=(flaps,))) == frozenset()
+    for stays in (replace(flaps, flaps=FLAPPING - 1), replace(flaps, flaps=0)):
+        assert established(Observed(sessions=(stays,))) == {"tor"}
 
 
 class Scene:
