@@ -11,7 +11,7 @@ from statistics import median
 from msgspec import Struct
 
 from tests.bench.figures import Options, Outcome, at_most
-from tests.lab import net
+from tests.lab import net, scrape
 from tests.lab.agents import Agent, fleet
 from tests.lab.badpeers import BAD, peers, speakers
 from tests.lab.bgp import bgp, peer, routed
@@ -73,6 +73,7 @@ def _measure(lan: Lan, cluster: Cluster, agents: Sequence[Agent], good: Good, na
     growth = max(late.memory - early.memory for early, late in zip(before, after, strict=True))
     work = max(late.cpu - early.cpu for early, late in zip(before, after, strict=True)) / lasted
     outcome["figures"][f"{name}.announcer.cpu.percent"] = round(work * 100, 1)
+    outcome["figures"][f"{name}.heartbeat.late.ms"] = round(max(map(_late, agents)) * 1000, 2)
     outcome["goals"].append(at_most(f"{name}: an announcer grows in the flood", growth, GROWTH, "MiB"))
     assert not good.downs, "the good peer lost a session"
 
@@ -86,6 +87,12 @@ class Used(Struct, frozen=True):
 
 def _used(agents: Sequence[Agent]) -> list[Used]:
     return [Used(agent.memory()["announcer"].pss, agent.cpu()["announcer"]) for agent in agents]
+
+
+def _late(agent: Agent) -> float:
+    """Seconds by which the next heartbeat of the other member is overdue in this moment."""
+    told = scrape.samples(agent.host)
+    return max(value for name, value in told.items() if name.startswith("speakerd_heartbeat_lateness_seconds"))
 
 
 def _flooded(agent: Agent) -> bool:
