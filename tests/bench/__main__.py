@@ -17,6 +17,7 @@ BENCHES = {
     "layer2": "ARP round trip beside the kernel's own, a storm, start, memory",
     "steady": "minutes in which nothing happens, 100 VIPs on the real control plane: writes, moves, CPU, packets",
     "failover": "the owner of a VIP dies, stalls, stops or is drained: how long it is silent; keepalived beside it",
+    "bgp": "FRR and BIRD as receivers: a Service, a restart, 10,000 prefixes, BFD; the codec beside ExaBGP's",
     "trouble": "BGP peers that misbehave, one of them with a million prefixes: how long a good one waits for them",
     "responder": "ARP and NDP without a network: time a frame, random frames",
     "decide": "a plan from nothing, after one change, one more allocation: many Services, pools and nodes",
@@ -32,9 +33,9 @@ def main() -> int:
     parser.add_argument("name", choices=BENCHES, help="; ".join(f"{name}: {what}" for name, what in BENCHES.items()))
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
     parser.add_argument("--binary", action="store_true", help="the compiled speakerd alone (see ./dev build)")
-    parser.add_argument("--cases", default="", metavar="A,B", help="failover: these alone (a: also a.2, a.3, ...)")
+    parser.add_argument("--cases", default="", metavar="A,B", help="failover, bgp: these alone (a: also a.2, a.3, ...)")
     parser.add_argument(
-        "--runs", type=int, default=10, metavar="N", help="failover: of each case, steady: minutes (default 10)"
+        "--runs", type=int, default=10, metavar="N", help="failover, bgp: of each case, steady: minutes (default 10)"
     )
     args = parser.parse_args()
     programs: dict[str, Sequence[str]] = {"cpython": CPYTHON} if not args.binary else {}

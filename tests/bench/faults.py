@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.bench.contenders import VIPS, Contender, Speakers
 from tests.lab.agents import command_output
-from tests.lab.net import Host, Lan, inside, tool
+from tests.lab.net import Host, Lan, end, inside, tool
 
 Act = Callable[[Lan, Contender, Host], float]
 """Seconds of time.time(): when its old owner is let back, or when it happened where it never goes silent or returns."""
@@ -117,6 +117,10 @@ def _speakers(running: Contender) -> Speakers:
 @contextmanager
 def load(lan: Lan, folder: Path, cores: int) -> Iterator[None]:
     """All cores busy with ordinary processes, two for each."""
-    for _ in range(2 * cores):
-        lan.spawn(lan.client, sys.executable, "-c", "while True: pass", log=folder / "load.log")
-    yield
+    command = (sys.executable, "-c", "while True: pass")
+    busy = [lan.spawn(lan.client, *command, log=folder / "load.log") for _ in range(2 * cores)]
+    try:
+        yield
+    finally:
+        for each in busy:
+            end(each)
