@@ -12,7 +12,8 @@ def main() -> None:
     """Standard input: a list of bodies in base64; argument: rounds, of which the best counts."""
     sys.path = [each for each in sys.path if each != sys.path[0]]  # this file has the name of what it measures
     message, direction = import_module("exabgp.bgp.message"), import_module("exabgp.bgp.message.direction").Direction
-    import_module("exabgp.configuration.setup")
+    # It reads settings wherever it may have something to log, which it shall not have.
+    import_module("exabgp.configuration.setup").environment.setup("").log.enable = False
     negotiated = import_module("exabgp.bgp.message.open.capability.negotiated").Negotiated(None)
     families = import_module("exabgp.protocol.family")
     negotiated.asn4, negotiated.families = True, [(families.AFI.ipv4, families.SAFI.unicast)]

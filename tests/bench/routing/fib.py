@@ -79,9 +79,12 @@ class Fib:
         """By which next hops it goes now."""
         return self.now.get(prefix, frozenset())
 
-    def first(self, prefix: str, since: float, hop: str = "") -> float:
-        """When it was there (by `hop`, if one is said) first from `since` on; 0: not yet."""
-        return next((each.when for each in self._of(prefix, since) if (hop in each.hops if hop else each.hops)), 0.0)
+    def ways(self, prefix: str, since: float) -> list[float]:
+        """When it had a first next hop from `since` on, a second and so on."""
+        found: list[float] = []
+        for each in self._of(prefix, since):
+            found += [each.when] * (len(each.hops) - len(found))
+        return found
 
     def without(self, prefix: str, hop: str, since: float) -> float:
         """When it went by `hop` no longer, first from `since` on; 0: not yet."""

@@ -1,7 +1,7 @@
 """Ten thousand prefixes to FRR and BIRD at once: told from nothing, one changed, withdrawn; what it costs us meanwhile.
 
 The bench is the controller: it writes its wishes to the link of a real announcer process. Times begin before they are
-written, and end in the routers' kernels.
+written, and end in the routers' kernels, of one change in their RIBs too.
 """
 
 import socket
@@ -111,17 +111,22 @@ class Bench:
     def changes(self, runs: int) -> None:
         """One prefix more, again and again: when has it left, and when do the routers have it?"""
         left: list[float] = []
-        there: dict[str, list[float]] = {each.name: [] for each in self._found}
+        there: dict[str, list[float]] = {
+            f"{each.name}.{word}": [] for each in self._found for word in ("rib", "kernel")
+        }
+        for each in self._found:
+            each.trace()
         with Wiretap(self._lan.nodes[0]) as tap:
             for number in range(MANY, MANY + runs):
                 time.sleep(PAUSE)
                 tap.frames()
                 prefix = _prefix(number)
                 start = self._wish([*self._wanted.prefixes.values(), prefix])
-                has = partial(_has, _text(prefix), start)
+                has = partial(_has, _text(prefix))
                 eventually(partial(self._everywhere, has), "the new one is there")
                 for each in self._found:
-                    there[each.name].append(each.fib.first(_text(prefix), start) - start)
+                    there[f"{each.name}.rib"].append(each.ways(_text(prefix), start)[0] - start)
+                    there[f"{each.name}.kernel"].append(each.fib.ways(_text(prefix), start)[0] - start)
                 routers = [each.router.host.ipv4 for each in self._found]
                 left.append(max(tap.when(prefix.nlri, routers)) - start)
         self._late["changed"] = self._process.meter.take()
@@ -140,7 +145,7 @@ class Bench:
         self._outcome["goals"].append(at_most("cpython.many: heartbeats late, max", worst * 1000, LATE, "ms"))
 
 
-def _has(prefix: str, _start: float, receiver: Receiver) -> bool:
+def _has(prefix: str, receiver: Receiver) -> bool:
     return bool(receiver.fib.hops(prefix))
 
 

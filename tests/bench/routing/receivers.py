@@ -1,4 +1,8 @@
-"""FRR and BIRD as receivers: each on a router of the LAN with sessions to all nodes, its kernel watched."""
+"""FRR and BIRD as receivers: each on a router of the LAN with sessions to all nodes, its kernel watched.
+
+BIRD's RIB and its kernel are one; FRR thinks for 50 ms before it tells the kernel what is best of its RIB. When a route
+came into that is in FRR's own log.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,6 +30,21 @@ class Receiver(Struct, frozen=True):
     name: str
     router: Router
     fib: Fib
+
+    def trace(self) -> None:
+        """Have `ways` known from now on."""
+        if isinstance(self.router, Frr):
+            self.router.trace()
+
+    def ways(self, prefix: str, since: float) -> list[float]:
+        """When its RIB had a first way to `prefix`, a second and so on; from `since` (time.time()) on."""
+        if isinstance(self.router, Frr):
+            first: dict[str, float] = {}
+            for when, peer in self.router.taken(prefix):
+                if when >= since:
+                    first.setdefault(peer, when)
+            return list(first.values())
+        return self.fib.ways(prefix, since)
 
     def wait_up(self, lan: Lan) -> None:
         """Sessions with all nodes."""

@@ -1,8 +1,10 @@
 """FRR: zebra, bfdd and bgpd, each started directly, asked through vtysh."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from tests.lab.routers.router import (
@@ -24,6 +26,7 @@ OURS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - not bound to
 """Whom FRR calls the peer of its own routes; also a next hop of those who have none but a link-local one."""
 BATCH = 200
 """Prefixes asked for in one call of vtysh, which takes 50 ms to start."""
+TAKEN = re.compile(r"^(\S+ [\d:]+\.\d+) BGP: \S+ ([^\s(]+)\(\S*\) rcvd ([\da-f.:]+/\d+) ", re.MULTILINE)
 BFD_STATES = {"shutdown": "admindown"}
 
 
@@ -108,6 +111,18 @@ class Frr(Router):
     def configure(self, *lines: str) -> None:
         """Change how BGP is configured, line by line as under `router bgp`."""
         self._vtysh("configure terminal", f"router bgp {self.setup.asn}", *lines)
+
+    def trace(self) -> None:
+        """From now on have it write down each route that it takes in: see `taken`."""
+        self._vtysh("configure terminal", "log timestamp precision 6", "debug bgp updates in")
+
+    def taken(self, prefix: str) -> list[tuple[float, str]]:
+        """When (time.time()) it took a route to `prefix` into its RIB, and from whom, each time since `trace`.
+
+        What is best it works out 50 ms later, and the kernel hears of it no sooner.
+        """
+        lines = TAKEN.findall(self._log.read_text(errors="replace"))
+        return [(_clock(when), peer) for when, peer, told in lines if told == prefix]
 
     def announce(self, route: Route) -> None:
         """Announce one route more, or one differently."""
@@ -213,6 +228,11 @@ def _map(route: Route, asn: int) -> Iterator[str]:
 def _network(route: Route) -> Iterable[str]:
     begin = f"address-family {route.family} unicast"
     return begin, f"network {route.prefix} route-map {_name(route.prefix)}", "exit-address-family"
+
+
+def _clock(text: str) -> float:
+    # Local time, and this machine's own.
+    return datetime.strptime(text, "%Y/%m/%d %H:%M:%S.%f").astimezone().timestamp()
 
 
 def _foreign(path: Mapping[str, Any]) -> bool:
