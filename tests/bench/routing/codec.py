@@ -7,6 +7,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from speakerd.bgp.aspath import Segment, SegmentKind
 from speakerd.bgp.attribute import Attributes
 from speakerd.bgp.family import IPV4, Negotiated
 from speakerd.bgp.frame import HEAD, MOST
+from speakerd.bgp.update import Update
 from tests.bench.figures import Options, Outcome
 from tests.lab.net import tool
 
@@ -37,8 +39,8 @@ def run(_options: Options, outcome: Outcome) -> None:
         messages = _written(groups)
         bodies = [message[HEAD.size :] for message in messages]
         told = {
-            "speakerd.encode": _seconds(lambda groups=groups: _written(groups)),
-            "speakerd.decode": _seconds(lambda bodies=bodies: [update.decode(body, AGREED) for body in bodies]),
+            "speakerd.encode": _seconds(partial(_written, groups)),
+            "speakerd.decode": _seconds(partial(_read, bodies)),
             **{f"exabgp.{word}": seconds for word, seconds in _exabgp(bodies).items()},
         }
         outcome["figures"][f"codec.{name}.messages"] = len(messages)
@@ -61,6 +63,10 @@ def _written(groups: Sequence[tuple[Attributes, list[bytes]]]) -> list[bytes]:
         for said, prefixes in groups
         for message in update.announced(said, IPV4, NEXT_HOP, prefixes, AGREED, MOST)
     ]
+
+
+def _read(bodies: Sequence[bytes]) -> list[Update]:
+    return [update.decode(body, AGREED) for body in bodies]
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -54,8 +54,12 @@ def _whole(lan: Lan, found: Sequence[Receiver], prefix: str) -> None:
     """Wait until every router goes to `prefix` by all nodes, each watched by BFD."""
     nodes = {node.ipv4 for node in lan.nodes}
     for each in found:
-        eventually(lambda each=each: each.fib.hops(prefix) == nodes, f"{each.name} goes by all nodes", 30)
+        eventually(partial(_goes_by, each, prefix, nodes), f"{each.name} goes by all nodes", 30)
         watched(each, lan)
+
+
+def _goes_by(receiver: Receiver, prefix: str, nodes: set[str]) -> bool:
+    return receiver.fib.hops(prefix) == nodes
 
 
 def _death(lan: Lan, agent: Agent, found: Sequence[Receiver], prefix: str) -> dict[str, float]:

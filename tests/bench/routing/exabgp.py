@@ -6,6 +6,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     negotiated.local_as, negotiated.peer_as = 64513, 64512
     bodies = [b64decode(each) for each in json.load(sys.stdin)]
 
-    def read() -> list[object]:
+    def read() -> list[Any]:
         return [message.Update.unpack_message(body, direction.IN, negotiated) for body in bodies]
 
     updates = read()

@@ -111,6 +111,7 @@ class Bench:
     def changes(self, runs: int) -> None:
         """One prefix more, again and again: when has it left, and when do the routers have it?"""
         left: list[float] = []
+        written: list[float] = []
         there: dict[str, list[float]] = {
             f"{each.name}.{word}": [] for each in self._found for word in ("rib", "kernel")
         }
@@ -122,6 +123,7 @@ class Bench:
                 tap.frames()
                 prefix = _prefix(number)
                 start = self._wish([*self._wanted.prefixes.values(), prefix])
+                written.append(time.time() - start)
                 has = partial(_has, _text(prefix))
                 eventually(partial(self._everywhere, has), "the new one is there")
                 for each in self._found:
@@ -130,7 +132,7 @@ class Bench:
                 routers = [each.router.host.ipv4 for each in self._found]
                 left.append(max(tap.when(prefix.nlri, routers)) - start)
         self._late["changed"] = self._process.meter.take()
-        for word, values in {"left": left, **there}.items():
+        for word, values in {"written": written, "left": left, **there}.items():
             for share in (0.5, 1.0):
                 figure = f"cpython.many.one.{word}.{'max' if share == 1.0 else 'p50'}.ms"
                 self._outcome["figures"][figure] = round(quantile(values, share) * 1000, 2)
@@ -168,7 +170,7 @@ class Wiretap:
 
     def frames(self) -> list[tuple[float, bytes]]:
         """All since they were asked for last."""
-        found = []
+        found: list[tuple[float, bytes]] = []
         while True:
             try:
                 frame, more, _, _ = self._raw.recvmsg(1 << 16, 64)
