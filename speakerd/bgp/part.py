@@ -136,7 +136,10 @@ class Bgp:
         )
 
     def change(self, prefixes: Mapping[bytes, Prefix | None], now: float) -> None:
-        """Announce these (by their key) as they say, or no longer (None); few at once, many in slices."""
+        """Announce these (by their key) as they say, or no longer (None), when woken next: `deadline` wants it at once.
+
+        Who changes many calls it often, and one message holds what several calls ask for.
+        """
         concerned: dict[str, dict[bytes, Prefix | None]] = {}
         for key, prefix in prefixes.items():
             before = self._prefixes.pop(key, None)
@@ -147,7 +150,7 @@ class Bgp:
         for name, changes in concerned.items():
             if partner := self._partners.get(name):
                 partner.change(changes)
-        self._work(now)
+        self._worked = now
 
     def drain(self, now: float, *, on: bool) -> None:
         """Tell routes as about to go (RFC 8326) for the time of the settings, then withdraw them; or serve again."""
