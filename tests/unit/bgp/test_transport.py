@@ -94,6 +94,19 @@ def test_thousands_of_changes_arrive_and_go(loop: Loop) -> None:
     loop.until(lambda: not router.table)
 
 
+def test_changes_that_come_one_by_one_leave_in_one_message(loop: Loop) -> None:
+    order: list[str] = []
+    router, part = Router(loop, 11, order), loop.part()
+    part.configure((router.neighbour(),), settings(free_port(), 1), time.monotonic())
+    loop.until(lambda: router.ended)
+    order.clear()
+    for key, each in hosts(40, router.name).items():
+        part.change({key: each}, time.monotonic())
+    loop.until(lambda: router.table)
+    assert len(router.table) == 40
+    assert order == [router.name]
+
+
 @signed
 @pytest.mark.parametrize("six", [False, True])
 def test_a_common_password_makes_a_session_however_it_is_opened(loop: Loop, six: bool) -> None:
