@@ -1,4 +1,8 @@
-"""A node dies, watched by BFD: when does no packet go to it any more? And does BFD hold while all cores are busy?"""
+"""A node dies, watched by BFD: when does no packet go to it any more? And does BFD hold while all cores are busy?
+
+Death is noticed 100 to 150 ms after it: three intervals of 50 ms from the last packet, which is up to one old. BIRD
+acts at once; FRR ends the session at once, which its log tells (`session`), and changes the route 70 ms later.
+"""
 
 import os
 import signal
@@ -38,16 +42,21 @@ def run(options: Options, outcome: Outcome) -> None:
             publish(plane.cluster, "web", lan.nodes)
             prefix = f"{given(plane.cluster, 'web')[0]}/32"
             _whole(lan, found, prefix)
+            for each in found:
+                each.trace()
             _hold(lan, agents, found, min(LONGEST, BUSY * options.runs), f"{name}.death", outcome)
             deaths = [_death(lan, agents[-1], found, prefix) for _ in range(options.runs)]
-    for router in deaths[0]:
-        silent = [each[router] for each in deaths]
+    for word in deaths[0]:
+        silent = [each[word] for each in deaths]
         outcome["figures"] |= {
-            f"{name}.death.{router}.min.s": round(min(silent), 4),
-            f"{name}.death.{router}.p50.s": round(quantile(silent, 0.5), 4),
-            f"{name}.death.{router}.max.s": round(max(silent), 4),
+            f"{name}.death.{word}.min.s": round(min(silent), 4),
+            f"{name}.death.{word}.p50.s": round(quantile(silent, 0.5), 4),
+            f"{name}.death.{word}.max.s": round(max(silent), 4),
         }
-        outcome["goals"].append(at_most(f"{name}: next hop of a dead node gone in {router}", max(silent), GOAL, "s"))
+        if word.endswith("kernel"):
+            router = word.partition(".")[0]
+            goal = at_most(f"{name}.death: next hop of a dead node gone in {router}, max", max(silent), GOAL, "s")
+            outcome["goals"].append(goal)
 
 
 def _whole(lan: Lan, found: Sequence[Receiver], prefix: str) -> None:
@@ -63,7 +72,7 @@ def _goes_by(receiver: Receiver, prefix: str, nodes: set[str]) -> bool:
 
 
 def _death(lan: Lan, agent: Agent, found: Sequence[Receiver], prefix: str) -> dict[str, float]:
-    """By router: seconds from the death until its next hop was gone; then the node comes back."""
+    """Seconds from the death until a router's kernel had no such next hop; then the node comes back."""
     time.sleep(SETTLED)
     node = agent.host
     pids = agent.pids().values()  # the supervisor first, which would start others
@@ -71,7 +80,8 @@ def _death(lan: Lan, agent: Agent, found: Sequence[Receiver], prefix: str) -> di
     lan.link(node, "down")  # before all else: the kernel of a dead node ends no connection
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    gone = {each.name: _gone(each, prefix, node, start) - start for each in found}
+    gone = {f"{each.name}.kernel": _gone(each, prefix, node, start) - start for each in found}
+    gone |= {f"{each.name}.session": each.fell(node.ipv4, start) - start for each in found if each.tells}
     lan.link(node, "up")
     agent.stop()
     agent.start()

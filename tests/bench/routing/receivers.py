@@ -32,7 +32,7 @@ class Receiver(Struct, frozen=True):
     fib: Fib
 
     def trace(self) -> None:
-        """Have `ways` known from now on."""
+        """Have `ways` and `fell` known from now on."""
         if isinstance(self.router, Frr):
             self.router.trace()
 
@@ -45,6 +45,16 @@ class Receiver(Struct, frozen=True):
                     first.setdefault(peer, when)
             return list(first.values())
         return self.fib.ways(prefix, since)
+
+    @property
+    def tells(self) -> bool:
+        """Whether its sessions end apart from its routes, and `fell` is known."""
+        return isinstance(self.router, Frr)
+
+    def fell(self, peer: str, since: float) -> float:
+        """When its session with `peer` ended first from `since` on."""
+        assert isinstance(self.router, Frr)
+        return next(when for when in self.router.fallen(peer) if when >= since)
 
     def wait_up(self, lan: Lan) -> None:
         """Sessions with all nodes."""

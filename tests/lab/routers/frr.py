@@ -27,6 +27,7 @@ OURS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - not bound to
 BATCH = 200
 """Prefixes asked for in one call of vtysh, which takes 50 ms to start."""
 TAKEN = re.compile(r"^(\S+ [\d:]+\.\d+) BGP: \S+ ([^\s(]+)\(\S*\) rcvd ([\da-f.:]+/\d+) ", re.MULTILINE)
+FALLEN = re.compile(r"^(\S+ [\d:]+\.\d+) BGP: \S+ %ADJCHANGE: neighbor ([^\s(]+)\(\S*\) in vrf \S+ Down", re.MULTILINE)
 BFD_STATES = {"shutdown": "admindown"}
 
 
@@ -113,8 +114,9 @@ class Frr(Router):
         self._vtysh("configure terminal", f"router bgp {self.setup.asn}", *lines)
 
     def trace(self) -> None:
-        """From now on have it write down each route that it takes in: see `taken`."""
+        """From now on have it write down each route that it takes in and each session that ends: `taken`, `fallen`."""
         self._vtysh("configure terminal", "log timestamp precision 6", "debug bgp updates in")
+        self.configure("bgp log-neighbor-changes")
 
     def taken(self, prefix: str) -> list[tuple[float, str]]:
         """When (time.time()) it took a route to `prefix` into its RIB, and from whom, each time since `trace`.
@@ -123,6 +125,11 @@ class Frr(Router):
         """
         lines = TAKEN.findall(self._log.read_text(errors="replace"))
         return [(_clock(when), peer) for when, peer, told in lines if told == prefix]
+
+    def fallen(self, peer: str) -> list[float]:
+        """When (time.time()) a session with `peer` ended, each time since `trace`."""
+        lines = FALLEN.findall(self._log.read_text(errors="replace"))
+        return [_clock(when) for when, name in lines if name == peer]
 
     def announce(self, route: Route) -> None:
         """Announce one route more, or one differently."""
