@@ -11,7 +11,7 @@ from speakerd.bgp.origination import LARGE, PREFERENCE
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Observed
 from speakerd.model import IP, Interface, Reason
-from speakerd.peering import Peer, Prefix, SessionSeen, Wording
+from speakerd.peering import ESTABLISHED, Peer, Prefix, SessionSeen, Wording
 
 FAMILIES = {4: "ipv4", 6: "ipv6"}
 
@@ -133,7 +133,7 @@ def _judge(
 ) -> None:
     """Whether a peer that is to be told has been."""
     family = FAMILIES[version]
-    if session is None or session.state != sessions.ESTABLISHED:
+    if session is None or session.state != ESTABLISHED:
         state, error = (session.state, session.error) if session else ("Idle", "")
         _refuse(told, Untold.SESSION_DOWN, state=state, error=error or "the router has not answered yet")
     elif family not in session.families:

@@ -97,7 +97,7 @@ def _here(seen: Seen) -> list[Vip]:
 
 def _routed(seen: Seen) -> list[tuple[str, model.IP]]:
     """Service and address of what a peer with an established session is told by this node, in order."""
-    up = {each.peer for each in seen.observed.sessions if each.state == sessions.ESTABLISHED}
+    up = {each.peer for each in seen.observed.sessions if each.state == ESTABLISHED}
     if seen.plan is None or not up:
         return []
     rows = seen.plan.wanted.prefixes
