@@ -88,6 +88,11 @@ class Bird(Router):
                 found.append(_seen(prefix, self.setup.neighbours[int(head[2])].name, piece))
         return found
 
+    def heard(self, peer: str) -> int:
+        """How many routes `peer` has told, each as often as it did."""
+        said = self._birdc(f"show protocols all {self._name(peer)}")
+        return sum(map(int, re.findall(r"^ +Import updates: +(\d+)", said, re.MULTILINE)))
+
     def bfd(self) -> list[BfdSession]:
         """All BFD sessions."""
         several = {each.address for each in self.setup.neighbours if each.hops > 1}

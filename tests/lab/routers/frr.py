@@ -102,6 +102,11 @@ class Frr(Router):
             if path["peer"]["peerId"] not in OURS
         ]
 
+    def heard(self, peer: str) -> int:
+        """How many UPDATEs `peer` has told."""
+        found: int = self._json("show bgp neighbors json")[peer]["messageStats"]["updatesRecv"]
+        return found
+
     def bfd(self) -> list[BfdSession]:
         """All BFD sessions."""
         found: list[dict[str, Any]] = json.loads(self._vtysh("show bfd peers json"))

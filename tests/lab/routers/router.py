@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
@@ -185,6 +186,16 @@ class Router(ABC):
             process.wait()
         self._processes.clear()
 
+    def freeze(self) -> None:
+        """Stop it where it stands: it lives, and says and hears nothing."""
+        for process in self._processes:
+            process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        for process in self._processes:
+            process.send_signal(signal.SIGCONT)
+
     def tail(self, lines: int = 40) -> str:
         """What it said last."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:]) if self._log.exists() else ""
@@ -251,6 +262,10 @@ class Router(ABC):
     @abstractmethod
     def shut(self, peer: str, reason: str) -> None:
         """End the session with `peer` for good, and tell it the reason (RFC 9003) where the router can."""
+
+    def heard(self, peer: str) -> int:
+        """How many UPDATEs, or routes in them, `peer` has told in this session; only FRR and BIRD count."""
+        raise NotImplementedError(f"{type(self).__name__} does not count for {peer}")
 
     def bfd(self) -> list[BfdSession]:
         """All BFD sessions."""
