@@ -1,4 +1,4 @@
-"""What tests of BGP share: its resources, a cluster whose addresses routers are told of, what nodes say of peers."""
+"""What tests of BGP share: its resources, routers and nodes that know each other, what either says of the other."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -98,6 +98,11 @@ def meet(cluster: Cluster, router: Router, name: str = "", /, **spec: object) ->
     usual = {"myASN": OURS, "peerASN": router.setup.asn, "peerAddress": router.host.ipv4}
     cluster.create(bgp("BGPPeer", name, **{**usual, **spec}))
     return name
+
+
+def label(cluster: Cluster, node: Host, **labels: str | None) -> None:
+    """Set labels of a Node, None: remove."""
+    cluster.patch("Node", node.name, {"metadata": {"labels": labels}}, namespace="")
 
 
 def amend(cluster: Cluster, kind: str, name: str, **spec: object) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.bgp import Stage, amend, bgp, both, forgotten, hears, meet, note, peer, staged, told
+from tests.lab.bgp import Stage, amend, bgp, both, forgotten, hears, label, meet, note, peer, staged, told
 from tests.lab.objects import METALLB
 from tests.lab.routers.router import Neighbour, Router
 from tests.lab.steps import Family, clear, given, publish
@@ -146,7 +146,7 @@ def test_labels_and_annotations_reset_no_session(stage: Stage, router: Router) -
     told(router, f"{address}/32", node.ipv4)
     noted = {"labels": {"a": "b"}, "annotations": {"c": "d"}}
     cluster.patch("BGPPeer", router.host.name, {"metadata": noted}, namespace=METALLB)
-    cluster.patch("Node", node.name, {"metadata": {"labels": {"rack": None}}}, namespace="")
+    label(cluster, node, rack=None)
     forgotten(router, f"{address}/32")
     for whom in (node.ipv4, node.ipv6):
         assert router.session(whom).up

@@ -146,7 +146,7 @@ class Router(ABC):
 
     def __init__(self, lan: Lan, host: Host, setup: Setup) -> None:
         self.lan, self.host, self.setup = lan, host, setup
-        self.folder = Path(tempfile.gettempdir()) / host.namespace
+        self.folder = Path(tempfile.gettempdir()) / f"{host.namespace}-{type(self).__name__.lower()}"
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
