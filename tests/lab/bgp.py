@@ -46,8 +46,16 @@ def forget(cluster: Cluster) -> None:
     """Remove Services and all resources of BGP."""
     clear(cluster)
     for kind in KINDS:
-        for each in cluster.every(kind, METALLB):
-            cluster.delete(kind, each["metadata"]["name"], METALLB)
+        remove(cluster, kind)
+
+
+def remove(cluster: Cluster, kind: str) -> None:
+    """Remove all resources of a kind. Deleted ones count on for a while; until then these are for no node."""
+    for each in cluster.every(kind, METALLB):
+        name = each["metadata"]["name"]
+        if kind in {"BGPPeer", "BGPAdvertisement"}:
+            amend(cluster, kind, name, nodeSelectors=[{"matchLabels": {"of": "nobody"}}])
+        cluster.delete(kind, name, METALLB)
 
 
 def peer(agent: Agent, name: str) -> dict[str, Any]:
@@ -69,8 +77,10 @@ class Stage(Struct, frozen=True):
 
     def tidy(self) -> None:
         """Tell how things stand, for who looks into a failure, and remove what a test has made."""
-        print(f"--- {self.node.name}\n{self.agent.tail()}\n{self.agent.status().get('peers')}")
+        told = [line for line in self.agent.log.read_text().splitlines() if "bgp." in line or "bfd." in line]
+        print(f"--- {self.node.name}", *told[-60:], self.agent.tail(), self.agent.status().get("peers"), sep="\n")
         forget(self.cluster)
+        eventually(lambda: not self.agent.status().get("peers"), "no peer is left")
 
 
 @contextmanager

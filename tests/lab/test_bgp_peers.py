@@ -178,9 +178,11 @@ def test_a_router_that_is_shown_another_number_of_ours_sees_that_one(stage: Stag
 
 
 def test_a_session_comes_from_the_source_address_asked_for(stage: Stage) -> None:
-    other = "10.99.7.7"
-    tool("ip", "-n", stage.node.namespace, "addr", "add", f"{other}/16", "dev", "eth0")
-    with both(stage.lan, Neighbour(address=other, asn=OURS)) as routers:
+    other, on_node = "10.99.7.7", ("ip", "-n", stage.node.namespace, "addr")
+    tool(*on_node, "add", f"{other}/16", "dev", "eth0")
+    with ExitStack() as stack:
+        stack.callback(tool, *on_node, "del", f"{other}/16", "dev", "eth0")
+        routers = stack.enter_context(both(stage.lan, Neighbour(address=other, asn=OURS)))
         for router in routers:
             meet(stage.cluster, router, sourceAddress=other)
         prefix, _ = addresses(stage)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.bgp import Stage, amend, bgp, both, forgotten, hears, label, meet, note, peer, staged, told
+from tests.lab.bgp import Stage, amend, bgp, both, forgotten, hears, label, meet, note, peer, remove, staged, told
 from tests.lab.objects import METALLB
 from tests.lab.routers.router import Neighbour, Router
 from tests.lab.steps import Family, clear, given, publish
@@ -45,8 +45,7 @@ def router(request: pytest.FixtureRequest, stage: Stage, routers: tuple[Router, 
     print(stage.agent.tail(), stage.agent.status().get("peers"))
     clear(stage.cluster)
     for kind in ("BGPAdvertisement", "Community"):
-        for each in stage.cluster.every(kind, METALLB):
-            stage.cluster.delete(kind, each["metadata"]["name"], METALLB)
+        remove(stage.cluster, kind)
 
 
 def test_one_session_carries_both_families_and_one_over_ipv6_its_own(stage: Stage, router: Router) -> None:

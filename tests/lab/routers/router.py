@@ -327,7 +327,7 @@ def family(prefix: str) -> Family:
 
 def pair(text: str) -> tuple[int, int]:
     """A community of two numbers, with the well-known ones by name."""
-    high, low = WELL_KNOWN.get(text.lower(), text).split(":")
+    high, low = WELL_KNOWN.get(text.lower().replace("-", ""), text).split(":")
     return int(high), int(low)
 
 
@@ -352,12 +352,12 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
 
 
 WELL_KNOWN = {
-    "no-export": "65535:65281",
-    "no-advertise": "65535:65282",
-    "local-as": "65535:65283",
-    "graceful-shutdown": "65535:0",
+    "noexport": "65535:65281",
+    "noadvertise": "65535:65282",
+    "localas": "65535:65283",
+    "gracefulshutdown": "65535:0",
 }
-"""Names that routers print in place of numbers (RFC 1997, RFC 8326)."""
+"""Names that routers print in place of numbers (RFC 1997, RFC 8326), as each does; here without hyphens."""
 
 
 def _gateway(hop: Mapping[str, Any]) -> str:
