@@ -24,6 +24,8 @@ OURS, THEIRS = 64512, 64513
 """AS numbers of the nodes and of routers, unless a test has others."""
 ROUTERS: tuple[type[Router], ...] = (Frr, Bird)
 """Those that people have most."""
+NOBODY = [{"matchLabels": {"of": "nobody"}}]
+"""Selects no node."""
 KINDS = ("BGPPeer", "BGPAdvertisement", "BFDProfile", "Community")
 
 
@@ -50,12 +52,9 @@ def forget(cluster: Cluster) -> None:
 
 
 def remove(cluster: Cluster, kind: str) -> None:
-    """Remove all resources of a kind. Deleted ones count on for a while; until then these are for no node."""
+    """Remove all resources of a kind. They count on for some seconds, unless others take their names."""
     for each in cluster.every(kind, METALLB):
-        name = each["metadata"]["name"]
-        if kind in {"BGPPeer", "BGPAdvertisement"}:
-            amend(cluster, kind, name, nodeSelectors=[{"matchLabels": {"of": "nobody"}}])
-        cluster.delete(kind, name, METALLB)
+        cluster.delete(kind, each["metadata"]["name"], METALLB)
 
 
 def peer(agent: Agent, name: str) -> dict[str, Any]:
@@ -79,8 +78,11 @@ class Stage(Struct, frozen=True):
         """Tell how things stand, for who looks into a failure, and remove what a test has made."""
         told = [line for line in self.agent.log.read_text().splitlines() if "bgp." in line or "bfd." in line]
         print(f"--- {self.node.name}", *told[-60:], self.agent.tail(), self.agent.status().get("peers"), sep="\n")
-        forget(self.cluster)
+        # What is deleted counts on for some seconds; what is for no node is gone at once.
+        for each in self.cluster.every("BGPPeer", METALLB):
+            amend(self.cluster, "BGPPeer", each["metadata"]["name"], nodeSelectors=NOBODY)
         eventually(lambda: not self.agent.status().get("peers"), "no peer is left")
+        forget(self.cluster)
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def test_labels_and_annotations_reset_no_session(stage: Stage, router: Router) -
     node, cluster = stage.node, stage.cluster
     eventually(lambda: router.session(node.ipv4).uptime, "the session has lasted for a second")
     before = router.session(node.ipv4)
-    cluster.create(bgp("BGPAdvertisement", "some", nodeSelectors=[{"matchLabels": {"rack": "a"}}]))
+    cluster.create(bgp("BGPAdvertisement", "all", nodeSelectors=[{"matchLabels": {"rack": "a"}}]))
     publish(cluster, "web", stage.lan.nodes)
     (address,) = given(cluster, "web")
     cluster.patch(
