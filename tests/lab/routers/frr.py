@@ -212,7 +212,6 @@ def _neighbour(peer: Neighbour, profile: str) -> Iterator[str]:
         "graceful-restart": peer.restart,
         "bfd": peer.bfd,
         f"bfd profile {profile}": peer.bfd,
-        "bfd check-control-plane-failure": peer.bfd and peer.bfd.patient,
     }
     yield from (f"{begin} {option}" for option, wanted in options.items() if wanted)
 

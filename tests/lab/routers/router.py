@@ -29,7 +29,6 @@ PATIENCE = 20.0
 class Bfd(Struct, frozen=True):
     """A BFD profile: milliseconds between packets sent and received, how many may be missed, and how it behaves.
 
-    `patient`: where the peer's BFD ends with it and it is to restart gracefully, an end of BFD leaves its routes alone.
     `minimum_ttl`: of packets from several hops away; for a session of BGP FRR insists on 256 less `hops` instead.
     """
 
@@ -38,7 +37,6 @@ class Bfd(Struct, frozen=True):
     multiplier: int = 3
     passive: bool = False
     echo: bool = False
-    patient: bool = False
     minimum_ttl: int = 254
 
 
