@@ -180,8 +180,12 @@ class Bgp:
 
     @property
     def left(self) -> bool:
-        """Whether no session is left, after `leave`."""
-        return self._left_by is not None and all(each.session.state == 1 for each in self._partners.values())
+        """Whether no session and no connection is left, after `leave`."""
+        return self._left_by is not None and self._idle and not self._wire.parting
+
+    @property
+    def _idle(self) -> bool:
+        return all(each.session.state == 1 for each in self._partners.values())
 
     def lost(self, peer: str, now: float) -> None:
         """The path to a peer, by its name, is dead (BFD): its session ends at once, before the hold time does."""
@@ -215,7 +219,7 @@ class Bgp:
         """At once while there is work in slices, else when a session, a port or a peer that was paused wants it."""
         timers = [each.deadline() for each in self._partners.values()]
         work = self._worked if any(each.busy for each in self._partners.values()) else None
-        ends = self._left_by if self._left_by is not None and not self.left else None
+        ends = self._left_by if self._left_by is not None and not self._idle else None
         own = soonest(work, ends, self._withdraw_at, self._grown_at)
         return soonest(own, self._wire.deadline(), self._listener.deadline(), self._discovery.deadline(), *timers)
 

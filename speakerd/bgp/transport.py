@@ -26,6 +26,10 @@ LAST_BYTES, LAST_PIECES = 1 << 16, 64
 """Thrown away unread when a connection is closed, up to 4 MiB: what is left would make the kernel reset it, and the
 peer might lose the NOTIFICATION."""
 
+LAST_WORDS, MOST_PARTING = 0.5, 64
+"""Seconds in which a peer may read what it was told last and end the connection itself, and how many are waited for at
+a time. FRR hears of the end before it has worked off what came before, and would keep our routes (RFC 4724)."""
+
 
 class Taker(Protocol):
     """Who is told what becomes of a connection."""
@@ -54,6 +58,7 @@ class Line:
         self.read = 0
         self.up = False
         self.paused = False
+        self.ends_at: float | None = None
 
 
 class Wire:
@@ -69,6 +74,7 @@ class Wire:
         self._lines: dict[int, Line] = {}
         self._paused: dict[int, float] = {}
         self._unwritten: dict[int, None] = {}
+        self._parting: dict[int, Line] = {}
         self._number = 0
         self.counters: Counter[str] = Counter()
 
@@ -99,7 +105,10 @@ class Wire:
         return number
 
     def close(self, number: int) -> None:
-        """Write what waits as far as that is possible at once, and close; a number that is no more means nothing."""
+        """Write what waits as far as that is possible at once, and close; a number that is no more means nothing.
+
+        Who is told something to the last is left to end the connection for a moment, until after the next `flush`.
+        """
         line = self._lines.pop(number, None)
         if line is None:
             return
@@ -108,12 +117,37 @@ class Wire:
         self._await(line.end.fileno(), None)
         if line.up and not line.paused:
             self._unregister(line.end.fileno())
+        try:
+            told = line.end.send(line.held) if line.held else 0
+        except OSError:
+            told = 0
+        if told and line.up and len(self._parting) < MOST_PARTING:
+            self._parting[number] = line
+            self._register(line.end.fileno(), partial(self._parted, number))
+        else:
+            _end(line.end)
+
+    @property
+    def parting(self) -> bool:
+        """Whether some peer has yet to end a connection that is over."""
+        return bool(self._parting)
+
+    def _parted(self, number: int, _now: float) -> None:
+        """Heed nothing but the end of a connection that is over."""
+        line = self._parting[number]
         with suppress(OSError):
-            if line.held:
-                line.end.send(line.held)
-            line.end.shutdown(socket.SHUT_WR)
-            _throw_away(line.end)
-        line.end.close()
+            try:
+                # MSG_TRUNC: the kernel only counts it off (tcp(7)).
+                if line.end.recv_into(bytearray(LAST_BYTES), LAST_BYTES, socket.MSG_TRUNC):
+                    return
+            except BlockingIOError:
+                return
+        self._part(number)
+
+    def _part(self, number: int) -> None:
+        line = self._parting.pop(number)
+        self._unregister(line.end.fileno())
+        _end(line.end)
 
     def _dialled(self, number: int, now: float) -> None:
         line = self._lines[number]
@@ -177,6 +211,8 @@ class Wire:
 
     def flush(self, now: float) -> None:
         """Write what was sent, as far as sockets take it; the rest follows by itself."""
+        for line in self._parting.values():
+            line.ends_at = line.ends_at or now + LAST_WORDS
         unwritten, self._unwritten = self._unwritten, {}
         for number in unwritten:
             line = self._lines[number]
@@ -216,16 +252,26 @@ class Wire:
     # -- time
 
     def deadline(self) -> float | None:
-        """When one may be read again."""
-        return soonest(*self._paused.values())
+        """When one may be read again, or is to end."""
+        return soonest(*self._paused.values(), *(each.ends_at for each in self._parting.values()))
 
     def wake(self, now: float) -> None:
-        """Read on, where a share is due again."""
+        """Read on where a share is due again, and end what its peer did not."""
+        for number in [number for number, each in self._parting.items() if each.ends_at and each.ends_at <= now]:
+            self._part(number)
         for number in [number for number, at in self._paused.items() if at <= now]:
             del self._paused[number]
             line = self._lines[number]
             line.paused = False
             self._register(line.end.fileno(), partial(self._readable, number))
+
+
+def _end(end: socket.socket) -> None:
+    """Close, and leave nothing unread behind."""
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_WR)
+        _throw_away(end)
+    end.close()
 
 
 def _throw_away(end: socket.socket) -> None:

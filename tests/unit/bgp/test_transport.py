@@ -152,6 +152,19 @@ def test_a_planned_stop_withdraws_then_says_goodbye(loop: Loop) -> None:
     loop.until(lambda: router.session.last_error)
     assert router.session.last_error == "received Cease/Administrative Shutdown"
     assert router.table == {}
+    loop.until(lambda: part.left)
+
+
+def test_who_is_told_the_end_ends_the_connection_itself_unless_it_takes_too_long(loop: Loop) -> None:
+    silent, part = Listening(loop, 21), loop.part()
+    part.configure((silent.neighbour(),), settings(free_port(), 1), time.monotonic())
+    loop.until(lambda: of(part, silent.name).state == "OpenSent")
+    part.leave(time.monotonic())
+    assert of(part, silent.name).state == "Idle"
+    assert not part.left
+    deadline = part.deadline()
+    assert deadline is not None
+    part.wake(deadline)
     assert part.left
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from speakerd.bgp.transport import LAST_BYTES, SHARE_BYTES, SHARE_TIME, Wire
+from speakerd.bgp.transport import LAST_BYTES, LAST_WORDS, SHARE_BYTES, SHARE_TIME, Wire
 
 
 class Polls:
@@ -123,9 +123,32 @@ def test_what_is_said_last_leaves_before_the_connection_ends(held: Held) -> None
     held.far.send(bytes(3 * LAST_BYTES // 2))
     held.wire.send(held.number, b"goodbye")
     held.wire.close(held.number)
+    held.wire.flush(1.0)
     assert held.far.recv(100) == b"goodbye"
+    with pytest.raises(BlockingIOError):
+        held.far.recv(100)
+    assert held.wire.deadline() == 1.0 + LAST_WORDS
+    held.wire.wake(1.0 + LAST_WORDS)
     assert held.far.recv(100) == b""
-    assert (held.polls.readers, held.polls.writers) == ({}, {})
+    assert (held.polls.readers, held.polls.writers, held.wire.parting) == ({}, {}, False)
+
+
+def test_a_peer_that_was_told_the_end_is_heard_no_more_and_waited_for_until_it_ends(held: Held) -> None:
+    held.wire.send(held.number, b"goodbye")
+    held.wire.close(held.number)
+    held.far.send(b"more")
+    held.polls.readers[held.fileno](1.0)
+    assert held.wire.parting
+    assert held.taker.read == 0
+    held.far.close()
+    held.polls.readers[held.fileno](1.1)
+    assert (held.polls.readers, held.wire.parting, held.taker.ended) == ({}, False, [])
+
+
+def test_where_nothing_was_said_last_the_connection_ends_at_once(held: Held) -> None:
+    held.wire.close(held.number)
+    assert held.far.recv(100) == b""
+    assert not held.wire.parting
 
 
 def test_an_end_and_an_error_are_told_as_the_system_calls_them(held: Held) -> None:

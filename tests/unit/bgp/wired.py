@@ -15,7 +15,7 @@ from speakerd.bgp.family import IPV4
 from speakerd.bgp.fsm import Session
 from speakerd.bgp.part import Bgp
 from speakerd.bgp.terms import Terms
-from speakerd.bgp.transport import Wire
+from speakerd.bgp.transport import LAST_WORDS, Wire
 from speakerd.bgp.update import Update
 from speakerd.engine import Engine
 from speakerd.model import Interface
@@ -76,6 +76,7 @@ class Loop:
     def close(self) -> None:
         for part in self.parts:
             part.configure((), BgpSettings(), time.monotonic())
+            part.wake(time.monotonic() + LAST_WORDS)
         for each in self.strangers:
             each.close()
         self.engine.__exit__()
@@ -182,6 +183,7 @@ class Router:
 
     def close(self) -> None:
         self._do(self.session.stop(0.0), 0.0)
+        self.wire.wake(LAST_WORDS)
         self._engine.unregister(self.listener.fileno())
         self.listener.close()
 
