@@ -195,6 +195,9 @@ def test_many_routes_outlive_an_announcer_that_is_started_again_at_once(stage: S
         throughout(fresh, "and stay", 1.0)
     for router in pair:
         assert router.prefixes() == prefixes
+        # A peer that is told the end is no peer to wait for: FRR would keep routes for two minutes.
+        amend(cluster, "BGPPeer", f"{router.host.name}-six", nodeSelectors=NOBODY)
+        eventually(lambda: not router.prefixes(), "all are forgotten")  # noqa: B023
 
 
 def test_what_went_away_meanwhile_is_forgotten_once_the_node_has_told_all(
