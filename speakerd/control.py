@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from speakerd.wire import UNDECODABLE
+
 REQUEST_BYTES = 4096
 ANSWER_BYTES = 64 << 20
 """A status of 100,000 VIPs; beyond it something is wrong."""
@@ -82,7 +84,7 @@ def _listening(path: Path) -> socket.socket:
 async def _answered(line: bytes, answer: Answer) -> bytes:
     try:
         request = msgspec.json.decode(line, type=Request)
-    except msgspec.DecodeError as fault:
+    except UNDECODABLE as fault:
         refusal = Refusal(f"unreadable request: {fault}", remedy="the agent that runs is of another version")
         return msgspec.json.encode(refusal) + b"\n"
     return msgspec.json.encode(await answer(request)) + b"\n"

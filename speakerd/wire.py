@@ -3,6 +3,11 @@
 from struct import Struct
 from typing import Any
 
+import msgspec
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises where bytes are not what is expected, no text, or nested deeper than it follows."""
+
 
 class DecodeError(ValueError):
     """Bytes that are not what they claim to be; the sender's fault, counted and dropped."""

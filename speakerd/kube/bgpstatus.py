@@ -19,6 +19,7 @@ from speakerd.kube import body, l2status
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.objects import Labelled, ListMetadata
 from speakerd.model import Node
+from speakerd.wire import UNDECODABLE
 
 log = structlog.get_logger()
 
@@ -120,7 +121,7 @@ class BgpStatus:
             self._wake.clear()
             try:
                 well = await self._turn()
-            except (Unreachable, msgspec.DecodeError):
+            except (Unreachable, *UNDECODABLE):
                 well = False
             if not well:
                 self._wake.set()

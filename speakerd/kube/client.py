@@ -11,6 +11,7 @@ import msgspec
 from speakerd.kube.credentials import Credentials
 from speakerd.kube.http import Answer, Connection, Header, Silent, Stale, Stream, Target, TooLarge, Unreachable
 from speakerd.kube.objects import JSON, Status
+from speakerd.wire import UNDECODABLE
 
 __all__ = ["Client", "Response", "Silent", "TooLarge", "Unreachable", "Withheld"]
 
@@ -44,7 +45,7 @@ class Response(msgspec.Struct, frozen=True):
         """Reason and message of a metav1.Status, for people."""
         try:
             status = msgspec.json.decode(self.body, type=Status)
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             return self.body[:100].decode(errors="replace").strip()
         return f"{status.reason}: {status.message}" if status.message else status.reason
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-import msgspec
 import structlog
 
 from speakerd.decision import EventWrite, Plan
@@ -20,6 +19,7 @@ from speakerd.kube.client import Client, Response, Unreachable
 from speakerd.kube.records import Due, EventDue, FailureDue, LeaseDue, Records, StatusDue, says
 from speakerd.kube.writer import CONFLICT, CREATED, MERGE_PATCH, NOT_FOUND, OK, PAGE, RETRY, Failure, WriteError
 from speakerd.model import Node, Record, Service, unpacked
+from speakerd.wire import UNDECODABLE
 
 log = structlog.get_logger()
 
@@ -122,7 +122,7 @@ class Recorder:
         what = _shown(due)
         try:
             await self._write(due)
-        except (Refused, msgspec.DecodeError) as fault:
+        except (Refused, *UNDECODABLE) as fault:
             self._failed(what, fault)
             self._core.dropped(due)
         except Rests as fault:
@@ -283,7 +283,7 @@ class Recorder:
                 raise WriteError(f"{answer.status} {answer.reason}")
             try:
                 part, token = read(answer.body)
-            except msgspec.DecodeError as fault:
+            except UNDECODABLE as fault:
                 raise Rests(f"unreadable list: {fault}") from fault
             found += part
         return found

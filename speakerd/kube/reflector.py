@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from speakerd.kube.client import Client, Response, Silent, TooLarge, Unreachable
 from speakerd.kube.objects import EventType, HasMetadata, Kind, Labelled, Metadata, Page, Status, WatchEvent, key
+from speakerd.wire import UNDECODABLE
 
 log = structlog.get_logger()
 
@@ -118,7 +119,7 @@ class Reflector(Generic[T]):
             page = self._pages(response.body)
             for raw in page.items or ():
                 self._listed |= self._read(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        except UNDECODABLE as fault:
             self._forget_version()
             self.failed(f"unreadable list: {fault}")
             return False
@@ -212,7 +213,7 @@ class Reflector(Generic[T]):
             if event.type is EventType.BOOKMARK:
                 return self._bookmark(metadata.resource_version)
             found = {} if event.type is EventType.DELETED else self._read(event.object)
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        except UNDECODABLE as fault:
             self.error = f"unreadable watch: {fault}"
             return False
         self._failures = 0

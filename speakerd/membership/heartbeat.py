@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from speakerd.digest import sha256
-from speakerd.wire import DecodeError
+from speakerd.wire import UNDECODABLE, DecodeError
 
 ID_BYTES = 4
 """Of a member in a list: two of 200 members share one in five of a million clusters."""
@@ -124,7 +124,7 @@ def decode(body: bytes, kind: type[T]) -> T:
     """`body` as a `kind`. Raises DecodeError."""
     try:
         found = _decoders[kind].decode(body)
-    except msgspec.DecodeError as fault:
+    except UNDECODABLE as fault:
         raise DecodeError(str(fault)) from None
     assert isinstance(found, kind)
     return found

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from speakerd.exchange import Claim
-from speakerd.wire import DecodeError
+from speakerd.wire import UNDECODABLE, DecodeError
 
 ROOM = 600
 """Octets of a body that fits a message, whatever its sender and receiver are called."""
@@ -158,7 +158,7 @@ def decode(body: bytes, kind: type[T]) -> T:
     """`body` as a `kind`. Raises DecodeError."""
     try:
         found = _decoders[kind].decode(body)
-    except msgspec.DecodeError as fault:
+    except UNDECODABLE as fault:
         raise DecodeError(str(fault)) from None
     assert isinstance(found, kind)
     return found

@@ -57,7 +57,9 @@ def test_a_socket_left_by_a_predecessor_is_replaced(tmp_path: Path) -> None:
     assert against_server(path, lambda: ask(path, Request("status")))
 
 
-@pytest.mark.parametrize("line", [b"\n", b"{\n", b'{"verb": 3}\n', b'{"verb": "x", "more": 1}\n', b"\xff\n", b"[]"])
+@pytest.mark.parametrize(
+    "line", [b"\n", b"{\n", b'{"verb": 3}\n', b'{"verb": "x", "more": 1}\n', b"\xff\n", b"[]", b'{"verb": "\xff"}\n']
+)
 def test_an_unreadable_request_is_told_so(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "control.sock"
     assert b"unreadable request" in against_server(path, lambda: raw(path, line))

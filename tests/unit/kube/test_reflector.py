@@ -293,3 +293,17 @@ def test_no_bytes_raise(data: bytes) -> None:
     core.lines([data])
     core.page(Response(200, data))
     core.next()
+
+
+def test_a_list_or_a_line_nested_without_end_is_unreadable_and_no_more() -> None:
+    deep = b'{"x":' + b"[" * 100_000
+    core = services()
+    assert not core.page(Response(200, deep))
+    assert "unreadable list" in core.error
+    core = listed(service("a", 1))
+    assert not core.lines([deep])
+    assert "unreadable watch" in core.error
+
+
+def test_a_status_that_is_no_text_is_a_reason_none_the_less() -> None:
+    assert Response(500, b'{"reason":"\xff"}').reason

@@ -56,6 +56,9 @@ def test_a_row_that_points_nowhere_is_refused() -> None:
         claims_of(Claims((Life("a", 1),), (row,)), 0.0)
 
 
+TOLD = encode(Claims((Life("worker-1", 1),), (), 1, yields=True))
+
+
 @pytest.mark.parametrize(
     "body", [Consent((bytes(3),)), Consent((bytes(17),)), Offer(1, len(CAUSES), ()), Claims((), (), side=-1)]
 )
@@ -75,3 +78,24 @@ def test_strange_bytes_are_refused_or_read(data: bytes) -> None:
 def test_addresses_go_in_as_many_lists_as_they_need() -> None:
     ips = [bytes((10, 0, 0, n)) for n in range(70)]
     assert [ip for part in places(ips) for ip in part] == ips
+
+
+TOLD = encode(Claims((Life("worker-1", 1),), (), 1, yields=True))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(
+            TOLD.replace(b"worker-1", b"worker-\xff"),
+            id="a name that is no text",
+        ),
+        pytest.param(
+            b"\x98" + TOLD[1:] + b"\x91" * 1100,
+            id="nested without end",
+        ),
+    ],
+)
+def test_what_msgspec_gives_up_on_is_refused_like_any_other_nonsense(body: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode(body, Claims)
