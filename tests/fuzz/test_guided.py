@@ -1,0 +1,81 @@
+"""Inputs that are bred find what chance alone would not, the same ones for the same seed, and what takes too long."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+
+from speakerd.wire import DecodeError
+from tests.fuzz import guided
+from tests.fuzz.__main__ import TARGETS
+from tests.fuzz.guided import Breeder, Find, Outcome, Target
+
+INPUTS = 40
+"""Beside the seeds, of each decoder: the long run does that for minutes."""
+SOURCE = """
+def read(data):
+    if data[:1] == b"B":
+        if data[1:2] == b"G":
+            if data[2:3] == b"P":
+                if data[3:4] == b"4":
+                    raise KeyError("four octets right")
+    for octet in data:
+        if octet == 7:
+            for _ in range(len(data)):
+                pass
+"""
+"""Compiled as if it were ours; 4 octets by chance are one input in 4 thousand millions."""
+
+
+def planted(lines: tuple[int, int] = (3000, 30), refusals: tuple[type[Exception], ...] = ()) -> Target:
+    made: dict[str, Any] = {}
+    code: CodeType = compile(SOURCE, str(Path(guided.OURS) / "planted.py"), "exec")
+    exec(code, made)  # noqa: S102  so that its file is one of ours
+    read: Callable[[bytes], object] = made["read"]
+    return Target("planted", lambda: read, (b"hello",), refusals, lines=lines)
+
+
+def bred(target: Target, seed: int, most: int) -> Outcome:
+    return Breeder(target, seed).run(lambda inputs: inputs < most)
+
+
+def found(target: Target, seed: int, most: int) -> Find:
+    find = bred(target, seed, most).find
+    assert find
+    return find
+
+
+def test_four_octets_that_must_all_be_right_are_found_one_after_the_other_and_nothing_else_is_left() -> None:
+    find = found(planted(), 1, 100_000)
+    assert find.what.startswith("KeyError at planted.py:7")
+    assert find.data == b"BGP4"
+
+
+def test_the_documented_error_is_no_find() -> None:
+    assert bred(planted(refusals=(KeyError,)), 1, 2_000).find is None
+
+
+def test_the_same_seed_breeds_the_same() -> None:
+    assert bred(planted(), 5, 1_000) == bred(planted(), 5, 1_000)
+    assert bred(planted(), 5, 1_000) != bred(planted(), 6, 1_000)
+
+
+def test_what_takes_more_lines_than_its_octets_allow_is_stopped() -> None:
+    assert found(planted(lines=(20, 5), refusals=(KeyError,)), 1, 100_000).what.startswith("TooLong")
+
+
+def test_a_value_that_makes_no_sense_is_a_find() -> None:
+    def judge(value: object) -> None:
+        assert value is None, "no sense"
+
+    target = Target("judged", lambda: lambda _data: 1, (b"x",), (DecodeError,), judge)
+    assert "no sense" in found(target, 1, 10).what
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_few_inputs_bred_for_each_decoder_break_no_promise(name: str) -> None:
+    outcome = bred(TARGETS[name], 1, len(TARGETS[name].seeds) + INPUTS)
+    assert outcome.find is None
+    assert outcome.inputs >= INPUTS
