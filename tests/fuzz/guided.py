@@ -24,8 +24,8 @@ EDGES = (0, 1, 2, 3, 4, 19, 23, 24, 29, 32, 33, 64, 127, 128, 129, 254, 255)
 WIDE = (0, 1, 255, 256, 4096, 4097, 0x7FFF, 0xFFFF, 23456)
 MOST_KEPT = 4000
 """Inputs that are kept of one target."""
-MOST_TRIES = 500
-"""Inputs by which a find is made shorter; the last round may have more."""
+MOST_LINES, LINES_A_TRY = 1_000_000, 1000
+"""Lines that making a find shorter may take, and what an input costs beside its own."""
 
 
 class Target(Struct, frozen=True):
@@ -100,7 +100,7 @@ class Walk:
             self.arcs.add(self._last << 32 | here)
             self._last = here
             if self.lines > self._limit:
-                raise TooLong(f"more than {self._limit} lines")
+                raise TooLong("too many lines")
         return self._line
 
 
@@ -147,14 +147,16 @@ class Breeder:
         return Walk(self._bases, first + each * len(data))
 
     def _shrunk(self, data: bytes, what: str) -> bytes:
-        """The same fault in less: pieces are left out for as long as it stays."""
-        size, end = len(data) // 2, self._inputs + MOST_TRIES
-        while size and self._inputs < end:
+        """The same fault in less: pieces are left out for as long as it stays, and it does not take too long."""
+        size, left = len(data) // 2, MOST_LINES
+        while size and left > 0:
             for at in range(0, len(data), size):
-                self._inputs += 1
                 less = data[:at] + data[at + size :]
-                if less != data and broken(self.target, less, self._walk(less)) == what:
-                    data = less
+                walk = self._walk(less)
+                same = less != data and broken(self.target, less, walk) == what
+                left -= LINES_A_TRY + walk.lines
+                if same or left <= 0:
+                    data = less if same else data
                     break
             else:
                 size //= 2
@@ -165,7 +167,7 @@ class Breeder:
     def _bred(self) -> bytes:
         random = self._random
         data = bytearray(random.choice(self._kept or self.target.seeds))
-        for _ in range(1 << random.randrange(4)):
+        for _ in range(1 << random.randrange(3)):
             random.choice(CHANGES)(data, random, self)
         found = bytes(data[:LONGEST])
         return self.target.mend(found) if self.target.mend and random.randrange(8) else found

@@ -14,27 +14,31 @@ from tests.fuzz.guided import Breeder, Find, Outcome, Target
 
 INPUTS = 40
 """Beside the seeds, of each decoder: the long run does that for minutes."""
-SOURCE = """
+NESTED = """
 def read(data):
     if data[:1] == b"B":
         if data[1:2] == b"G":
             if data[2:3] == b"P":
-                if data[3:4] == b"4":
-                    raise KeyError("four octets right")
+                raise KeyError("three octets right")
+"""
+"""By chance that is one input in 16 millions."""
+WORDS = (b"B", b"G", b"P", b"\7")
+SLOW = """
+def read(data):
     for octet in data:
         if octet == 7:
-            for _ in range(len(data)):
+            for _ in data:
                 pass
 """
-"""Compiled as if it were ours; 4 octets by chance are one input in 4 thousand millions."""
 
 
-def planted(lines: tuple[int, int] = (3000, 30), refusals: tuple[type[Exception], ...] = ()) -> Target:
+def planted(source: str, *refusals: type[Exception]) -> Target:
+    """Code as if it were ours."""
     made: dict[str, Any] = {}
-    code: CodeType = compile(SOURCE, str(Path(guided.OURS) / "planted.py"), "exec")
+    code: CodeType = compile(source, str(Path(guided.OURS) / "planted.py"), "exec")
     exec(code, made)  # noqa: S102  so that its file is one of ours
     read: Callable[[bytes], object] = made["read"]
-    return Target("planted", lambda: read, (b"hello",), refusals, lines=lines)
+    return Target("planted", lambda: read, (b"hello",), refusals, words=WORDS, lines=(20, 5))
 
 
 def bred(target: Target, seed: int, most: int) -> Outcome:
@@ -47,23 +51,23 @@ def found(target: Target, seed: int, most: int) -> Find:
     return find
 
 
-def test_four_octets_that_must_all_be_right_are_found_one_after_the_other_and_nothing_else_is_left() -> None:
-    find = found(planted(), 1, 100_000)
-    assert find.what.startswith("KeyError at planted.py:7")
-    assert find.data == b"BGP4"
+def test_octets_that_must_all_be_right_are_found_one_after_the_other_and_nothing_else_is_left() -> None:
+    find = found(planted(NESTED), 1, 30_000)
+    assert find.what.startswith("KeyError at planted.py:6")
+    assert find.data == b"BGP"
 
 
 def test_the_documented_error_is_no_find() -> None:
-    assert bred(planted(refusals=(KeyError,)), 1, 2_000).find is None
+    assert bred(planted(NESTED, KeyError), 1, 2_000).find is None
 
 
 def test_the_same_seed_breeds_the_same() -> None:
-    assert bred(planted(), 5, 1_000) == bred(planted(), 5, 1_000)
-    assert bred(planted(), 5, 1_000) != bred(planted(), 6, 1_000)
+    assert bred(planted(NESTED, KeyError), 5, 1_000) == bred(planted(NESTED, KeyError), 5, 1_000)
+    assert found(planted(NESTED), 5, 30_000) == found(planted(NESTED), 5, 30_000)
 
 
 def test_what_takes_more_lines_than_its_octets_allow_is_stopped() -> None:
-    assert found(planted(lines=(20, 5), refusals=(KeyError,)), 1, 100_000).what.startswith("TooLong")
+    assert found(planted(SLOW), 1, 5_000).what.startswith("TooLong")
 
 
 def test_a_value_that_makes_no_sense_is_a_find() -> None:
