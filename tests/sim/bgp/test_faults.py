@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.bgp.faults import played
+from tests.sim.bgp.faults import played
 
 SEEDS = 300
 BATCH = 50
@@ -13,7 +13,7 @@ def test_after_the_last_fault_both_are_up_and_know_what_the_other_wants(first: i
     for seed in range(first, first + BATCH):
         broken, lines = played(seed)
         told = "\n".join(lines[-40:])
-        assert not broken, f"seed {seed}: {broken}; all of it: python -m tests.unit.bgp.faults {seed}\n{told}"
+        assert not broken, f"seed {seed}: {broken}; all of it: python -m tests.sim.bgp.faults {seed}\n{told}"
 
 
 def test_a_seed_replays_exactly() -> None:

@@ -1,6 +1,6 @@
 """What goes wrong between two BGP speakers, drawn from one seed, and how it is when it has been over for a while.
 
-python -m tests.unit.bgp.faults SEED     tells what happens, line by line
+python -m tests.sim.bgp.faults SEED     tells what happens, line by line
 """
 
 import sys
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from speakerd.bgp.attribute import Attributes
 from speakerd.bgp.error import Cease
 from speakerd.bgp.family import IPV4
-from tests.unit.bgp.weather import PEACE, PREFIXES, Speaker, Weather
+from tests.sim.bgp.weather import PEACE, PREFIXES, Speaker, Weather
 
 TROUBLE = 120.0
 """Seconds with faults."""
