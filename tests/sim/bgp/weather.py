@@ -5,6 +5,7 @@ so is looked at: here, while it goes on; in `settled`, at the end.
 """
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
@@ -75,7 +76,7 @@ class Weather:
     """`lines`: what happened, to be printed where a promise is broken.
 
     `cut`: whose messages are lost; a connection that lost one is never whole again, and its system tells so in the end.
-    `refuses`: nobody listens. `wanted`: the routes of either.
+    `refuses`: nobody listens. `dials`: how often either called. `wanted`: the routes of either.
     """
 
     def __init__(self, seed: int) -> None:
@@ -84,6 +85,7 @@ class Weather:
         self.lines: list[str] = []
         self.cut = [False, False]
         self.refuses = False
+        self.dials = 0
         self._numbers = count(1)
         self._order = count()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
@@ -134,6 +136,7 @@ class Weather:
                     self.say(speaker.side, f"dials {number}")
                     assert number not in speaker.open | speaker.closed, "a number is given twice"
                     speaker.open.add(number)
+                    self.dials += 1
                     self._dial(speaker, number)
                 case Close(number):
                     self._close(speaker, number)
@@ -256,7 +259,7 @@ class Weather:
             # Nothing more of this connection gets through, and the system notices in the end.
             wire.broken = True
             for each in self.speakers:
-                self.later(SYSTEM, lambda each=each: self._lost(each, wire, "connection timed out"))
+                self.later(SYSTEM, partial(self._lost, each, wire, "connection timed out"))
             return
         wire.arrives[side] = max(wire.arrives[side] + 1e-9, self.now + self.delay())
 
@@ -280,7 +283,7 @@ class Weather:
         """Its process is dead: the system closes what it had."""
         for number in sorted(old.open):
             wire = self._wires[number]
-            self._carry(old.side, wire, lambda far, wire=wire: self._lost(far, wire, "connection reset"))
+            self._carry(old.side, wire, partial(self._lost, wire=wire, why="connection reset"))
         old.open.clear()
 
     def reset(self, speaker: Speaker, number: int) -> None:
@@ -289,7 +292,7 @@ class Weather:
         self.say(speaker.side, f"loses {number}")
         wire.broken = True
         for each in self.speakers:
-            self.later(self.delay(), lambda each=each: self._lost(each, wire, "connection reset"))
+            self.later(self.delay(), partial(self._lost, each, wire, "connection reset"))
 
     def other_end(self, number: int) -> int:
         """What the other side calls a connection."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
+from speakerd.bgp.connection import State
 from speakerd.bgp.effects import Close, Dial, Down, Effect, Failed, Received, Send, Up
 from speakerd.bgp.error import Cease
 from speakerd.bgp.frame import Kind
@@ -33,7 +34,6 @@ from tests.unit.bgp.single import (
     REFRESH,
     RUBBISH,
     UPDATE,
-    State,
     closes,
     sends,
     session,
