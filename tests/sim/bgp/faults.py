@@ -43,10 +43,10 @@ class Faults:
     def play(self) -> None:
         """From the start of both to the end of peace."""
         weather, random = self._weather, self._random
-        starts = [random.choice((0.0, 0.0, random.uniform(0.0, 3.0))) for _ in weather.speakers]
+        starts = [random.choice((0.0, 0.0, 0.0, random.uniform(0.0, 3.0))) for _ in weather.speakers]
         for speaker, after in zip(weather.speakers, starts, strict=True):
             weather.later(after, partial(self._start, speaker))
-        faults = random.randrange(MOST_FAULTS + 1)
+        faults = max(0, random.randrange(-3, MOST_FAULTS + 1))
         for _ in range(faults):
             weather.later(random.uniform(0.0, TROUBLE), random.choice(self._kinds))
         for _ in range(random.randrange(MOST_WISHES + 1)):

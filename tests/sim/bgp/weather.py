@@ -28,10 +28,10 @@ TERMS = (
     Terms(65002, bytes((192, 0, 2, 2)), peer_asn=65001),
 )
 HOPS = {IPV4: bytes((192, 0, 2, 9))}
-PEACE = 150.0
-"""Seconds in which all must be well again: a hold time, the longest wait for the next call, a dial without answer."""
-SYSTEM = 12.0
-"""Seconds after which a kernel tells that nobody takes what it sends."""
+PEACE = 300.0
+"""Seconds in which all must be well again: those for a first word that was lost, the longest wait, a dial unanswered."""
+SYSTEM = 12.0, 900.0
+"""Seconds after which a kernel tells that nobody takes what it sends: with a patient one BGP's own timers must do."""
 PREFIXES = [bytes((32, 10, 0, 0, number)) for number in range(40)]
 
 
@@ -95,6 +95,7 @@ class Weather:
         self.terms = [replace(each, **change) for each in TERMS]
         if self.random.random() < 0.3:
             self.terms[1] = replace(self.terms[1], dials=False)
+        self.patience = self.random.choice(SYSTEM)
         self.slowest = self.random.choice((0.001, 0.02, 0.3))
         self.speakers = [Speaker(side, self.terms[side], self) for side in (0, 1)]
 
@@ -259,7 +260,7 @@ class Weather:
             # Nothing more of this connection gets through, and the system notices in the end.
             wire.broken = True
             for each in self.speakers:
-                self.later(SYSTEM, partial(self._lost, each, wire, "connection timed out"))
+                self.later(self.patience, partial(self._lost, each, wire, "connection timed out"))
             return
         wire.arrives[side] = max(wire.arrives[side] + 1e-9, self.now + self.delay())
 
