@@ -29,9 +29,9 @@ TERMS = (
 )
 HOPS = {IPV4: bytes((192, 0, 2, 9))}
 PEACE = 300.0
-"""Seconds in which all must be well again: those for a first word that was lost, the longest wait, a dial unanswered."""
+"""Seconds in which all must be well: those for a first word that was lost, the longest wait, a dial unanswered."""
 SYSTEM = 12.0, 900.0
-"""Seconds after which a kernel tells that nobody takes what it sends: with a patient one BGP's own timers must do."""
+"""Seconds after which a kernel tells that nobody takes what it sends; the patient one leaves that to BGP's timers."""
 PREFIXES = [bytes((32, 10, 0, 0, number)) for number in range(40)]
 
 
