@@ -148,6 +148,7 @@ class Router:
         self._order = order if order is not None else []
         engine = loop.engine
         self.wire = Wire(engine.register, engine.unregister, engine.await_writable)
+        engine.add(self.wire)
         terms = Terms(65100, socket.inet_aton(self.address), 65001, families=(IPV4,), dials=False)
         self.session = Session(terms, self.wire.numbers, lambda: 0.5, 0.0)
         self.session.start(0.0)
