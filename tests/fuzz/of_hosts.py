@@ -10,7 +10,7 @@ import msgspec
 from speakerd import host
 from speakerd.bfd import neighbours
 from speakerd.exchange import Claim, Counters
-from speakerd.kube import objects
+from speakerd.kube import kept, objects
 from speakerd.kube.client import Response
 from speakerd.kube.reflector import Reflector
 from speakerd.link import BgpHead, Head, PrefixShard, Shard, Sight
@@ -52,8 +52,8 @@ LINK = tuple(map(section, (Head, BgpHead, Shard, PrefixShard, Sight, Claim, Coun
 
 SPACE = "metallb-system"
 WATCHED: tuple[objects.Kind[Any], ...] = (
-    objects.SERVICES,
-    objects.SLICES,
+    kept.SERVICES,
+    kept.SLICES,
     objects.NODES,
     objects.NAMESPACES,
     *(
