@@ -100,6 +100,8 @@ class Child:
 def _child(run: Run, report: socket.socket, parent: int, restarts: int) -> None:
     """The child's whole life; whatever it raises is on standard error, and its exit code is 1."""
     signal.set_wakeup_fd(-1)
+    # The announcer alone has a use for it, and systemd sends it to all: it must not end a controller before its time.
+    signal.signal(announcer.RESTARTING, signal.SIG_IGN)
     code = 1
     try:
         run(report, parent, restarts)
@@ -123,7 +125,6 @@ class Supervisor:
         self._output = output
         self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        # Children inherit it: systemd signals them, too, and RESTARTING must not end a controller before its time.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, announcer.RESTARTING):
             signal.signal(number, lambda *_: None)
         self._dying: dict[int, Child] = {}

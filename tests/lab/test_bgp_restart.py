@@ -118,3 +118,5 @@ def test_a_stop_withdraws_at_once(lan: Lan, plane: Embedded, agent: Agent, frr: 
     end(agent, signal.SIGTERM)
     eventually(lambda: not frr.kernel(prefix), "the route is gone", 2)
     eventually(lambda: not frr.route(prefix), "and nothing of it is kept", 1)
+    eventually(lambda: agent.ended() is not None, "it has ended")
+    assert agent.stop() == 0
