@@ -115,6 +115,8 @@ def test_a_shutdown_is_told_with_its_reason(routers: dict[type[Router], Router])
     frr = routers[Frr]
     for kind in OTHERS:
         host, peer = routers[kind].host.ipv4, frr.host.ipv4
+        # A busy machine may just have ended it (BFD), and who has no session can tell nobody.
+        frr.wait_up(host)
         routers[kind].shut(peer, "maintenance at noon")
         told = partial(routers[kind].session, peer) if kind is ExaBgp else partial(frr.session, host)
         said = "Administrative Shutdown" if kind is ExaBgp else "Administrative Shutdown: maintenance at noon"
