@@ -134,7 +134,7 @@ def told(router: Router, prefix: str, peer: str) -> Seen:
     def found() -> Seen | None:
         return next((each for each in router.route(prefix) if each.peer == peer), None)
 
-    seen = eventually(found, f"{type(router).__name__} has {prefix} from {peer}", 20)
+    seen = eventually(found, f"{type(router).__name__} has {prefix} from {peer}", 60)
     assert seen
     return seen
 
@@ -152,7 +152,7 @@ def hears(router: Router, prefix: str, **wanted: object) -> None:
         seen = router.route(prefix)
         return bool(seen) and all(getattr(each, name) == value for each in seen for name, value in wanted.items())
 
-    eventually(so, f"{type(router).__name__} has {prefix} with {wanted}", 20)
+    eventually(so, f"{type(router).__name__} has {prefix} with {wanted}", 60)
 
 
 def in_state(agent: Agent, name: str, state: str, timeout: float = 20.0) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def in_state(agent: Agent, name: str, state: str, timeout: float = 20.0) -> dict
 
 def has_error(agent: Agent, name: str, words: str) -> None:
     """Wait until the node says so of a peer."""
-    eventually(partial(_says, agent, name, words), f"{name}: {words}", 20)
+    eventually(partial(_says, agent, name, words), f"{name}: {words}", 60)
 
 
 def _says(agent: Agent, name: str, words: str) -> bool:

@@ -86,4 +86,4 @@ def test_a_router_spreads_connections_over_all_nodes_and_forgets_one_that_dies(
     dead.kill("announcer", signal.SIGSTOP)
     eventually(partial(ways, frr, f"{address}/32", [*lan.nodes[:2]]), "and two")
     dead.kill("announcer", signal.SIGCONT)
-    eventually(partial(ways, frr, f"{address}/32", list(lan.nodes)), "and three again", 20)
+    eventually(partial(ways, frr, f"{address}/32", list(lan.nodes)), "and three again", 60)

@@ -250,7 +250,7 @@ def test_a_download_whose_next_hop_stays_loses_nothing_when_another_node_dies(
             stay = [each for each in downloads if next_hop(lan, address, each) == before[each]]
             print(f"of {DOWNLOADS} downloads, {Counter(each.node for each in downloads)}, {len(stay)} stay")
             assert len(stay) >= DOWNLOADS // 6
-            go_on(stay, 20)
+            go_on(stay, 60)
             source.finish()
             for each in stay:
                 each.join()

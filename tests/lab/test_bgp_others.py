@@ -212,7 +212,7 @@ def test_routers_that_can_keep_their_routes_while_a_killed_announcer_starts_agai
         again = world.agent.pids().get("announcer", killed) != killed
         return again and all(map(partial(back, world), KEEPING))
 
-    eventually(kept, "the sessions are back", 20)
+    eventually(kept, "the sessions are back", 60)
     for kind in KEEPING:
         eventually(lambda: not any(each.stale for each in told(world, kind)), "all is told anew")  # noqa: B023 - waited for here
     throughout(lambda: all(map(partial(whole, world), KEEPING)), "and nothing is forgotten", 1.0)

@@ -226,7 +226,7 @@ def test_bfd_watches_a_session_and_its_end_ends_the_session(stage: Stage, hops: 
         for router in routers:
             for whom in (node.ipv4, node.ipv6):
                 router.wait_up(whom)
-                eventually(partial(watched, router, whom, multihop=hops > 1), f"BFD with {whom} is up", 20)
+                eventually(partial(watched, router, whom, multihop=hops > 1), f"BFD with {whom} is up", 60)
         for router in routers:
             router.freeze()
         for router in routers:

@@ -109,7 +109,7 @@ def test_a_planned_restart_loses_no_route(lan: Lan, plane: Embedded, agent: Agen
     assert all(each.stale for each in frr.route(prefix)), "the router knows that the session has ended"
     agent.start()
     back = partial(frr.route, prefix)
-    eventually(kept(frr, prefix, lambda: not any(each.stale for each in back())), "it has told the route anew", 20)
+    eventually(kept(frr, prefix, lambda: not any(each.stale for each in back())), "it has told the route anew", 60)
     assert frr.session(agent.host.ipv4).up
 
 

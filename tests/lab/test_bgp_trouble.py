@@ -119,8 +119,8 @@ def test_each_has_its_state_and_error_its_event_and_its_finding(agents: Sequence
     agent = agents[0]
     eventually(lambda: peer(agent, name).get("error", "").startswith(ERRORS[name]), f"{name} has its error", 30)
     assert peer(agent, name)["state"] in STATES[name]
-    eventually(partial(event, agent, name), f"{name} has its event", 20)
-    found = eventually(partial(finding, agent, name), f"{name} has its finding", 20)
+    eventually(partial(event, agent, name), f"{name} has its event", 60)
+    found = eventually(partial(finding, agent, name), f"{name} has its finding", 60)
     assert found["finding"] == "bgp-session-down"
     assert found["object"] == f"BGPPeer/{name} {ADDRESSES[name]}"
     assert ERRORS[name] in found["message"]
@@ -155,7 +155,7 @@ def test_each_has_its_metrics(agents: Sequence[Agent]) -> None:
 
 @pytest.mark.usefixtures("trouble")
 def test_of_a_flapping_peer_no_more_is_told_than_that_it_flaps(agents: Sequence[Agent]) -> None:
-    eventually(lambda: peer(agents[0], "flapping").get("ups", 0) > 6, "it has flapped on", 20)
+    eventually(lambda: peer(agents[0], "flapping").get("ups", 0) > 6, "it has flapped on", 60)
     words = [each["event"] for each in agents[0].events() if each.get("subject") == "flapping"]
     assert [words.count(word) for word in ("bgp.up", "bgp.down", "bgp.flaps")] == [3, 3, 1]
 

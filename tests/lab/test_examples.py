@@ -127,7 +127,7 @@ def test_the_router_of_a_rack_spreads_over_all_nodes(
     with loaded(lan, kind, "top-of-rack", ROUTER=here, NODES=NETWORK, POOL=POOL) as router:
         applied(cluster, "top-of-rack", ROUTER=here, POOL=POOL)
         prefix = published(cluster, lan)
-        eventually(partial(leads_to, router, prefix, addresses(lan.nodes)), "both nodes are next hops", 20)
+        eventually(partial(leads_to, router, prefix, addresses(lan.nodes)), "both nodes are next hops", 60)
         for agent in agents:
             eventually(partial(watched, agent), f"BFD with {agent.host.name} is up")
             eventually(partial(explained, agent, prefix), f"explain on {agent.host.name} says what the router is told")
@@ -157,7 +157,7 @@ def test_a_router_behind_a_reflector_spreads_over_all_nodes(
     ):
         applied(cluster, "route-reflectors", FIRST=here.ipv4, SECOND=behind.ipv4, POOL=POOL)
         prefix = published(cluster, lan)
-        eventually(partial(leads_to, client, prefix, addresses(lan.nodes)), "both nodes are next hops", 20)
+        eventually(partial(leads_to, client, prefix, addresses(lan.nodes)), "both nodes are next hops", 60)
         assert {each.local_pref for each in client.route(prefix)} == {200}
 
 
@@ -174,7 +174,7 @@ def test_speakerd_and_calicos_bird_tell_one_router_from_two_addresses(lan: Lan, 
     ):
         applied(cluster, "beside-calico", ROUTER=here, SECOND=SECOND, NODE=node.name, POOL=POOL)
         prefix = published(cluster, lan)
-        eventually(partial(leads_to, router, prefix, [SECOND]), "the Service is behind the second address", 20)
+        eventually(partial(leads_to, router, prefix, [SECOND]), "the Service is behind the second address", 60)
         eventually(partial(leads_to, router, pods.prefix, [node.ipv4]), "the pods are behind the first")
 
 

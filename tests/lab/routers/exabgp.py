@@ -3,9 +3,11 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
-from tests.lab.routers.router import Neighbour, Route, Router, Seen, Session, documents
+from tests.lab.routers.router import PATIENCE, Neighbour, Route, Router, Seen, Session, documents
+from tests.lab.waiting import eventually
 
 API = """: >events
 tail -n +1 -f commands &
@@ -96,8 +98,22 @@ class ExaBgp(Router):
             self._tell(f"neighbor {peer} announce route-refresh {kind} unicast")
 
     def shut(self, peer: str, reason: str) -> None:  # noqa: ARG002 - it cannot tell any
-        """End the session with `peer`; ExaBGP tells no reason but the subcode, and comes back."""
-        self._tell(f"neighbor {peer} teardown 2")
+        """End the session with `peer`; ExaBGP tells no reason but the subcode, and comes back.
+
+        It does not heed every such command, so it is told once a second until it has.
+        """
+        before = self._downs(peer)
+        for _ in range(int(PATIENCE)):
+            self._tell(f"neighbor {peer} teardown 2")
+            with suppress(AssertionError):
+                eventually(lambda: self._downs(peer) > before, "it has ended the session", 1.0)
+                return
+        raise AssertionError(f"ExaBGP does not end the session with {peer}")
+
+    def _downs(self, peer: str) -> int:
+        """How often a session with `peer` has ended."""
+        said = [each.get("neighbor", {}) for each in self._events() if each["type"] == "state"]
+        return sum(each.get("address", {}).get("peer") == peer and each.get("state") == "down" for each in said)
 
 
 def _configuration(router: ExaBgp) -> Iterator[str]:
