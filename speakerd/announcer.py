@@ -260,7 +260,7 @@ class Announcer:
     def _report(self, now: float) -> None:
         self._report_at, self._reported = None, now
         mesh = self._mesh
-        counted = {**mesh.counters, **self._mail.counters}
+        counted = {**mesh.counters, **self._mail.counters, **self._routers.counters}
         conditions = {**mesh.conditions(now), **self._mail.problems, **self._routers.problems}
         seen = Observed(
             self._interfaces,

@@ -208,13 +208,18 @@ def _mesh(seen: Seen) -> Iterator[Metric]:
     yield _gauges("speakerd_member_round_trip_seconds", "To a member and back.", ("member",), trips)
     words = sorted(seen.observed.mesh.items())
     conflicts = [(word, count) for word, count in words if word in CONFLICTS]
-    messages = [(word, count) for word, count in words if word not in CONFLICTS]
+    routers = [(word, count) for word, count in words if word.startswith(ROUTERS)]
+    messages = [(word, count) for word, count in words if word not in CONFLICTS and not word.startswith(ROUTERS)]
     what = "VIPs claimed or answered for elsewhere, too."
     yield _counters("speakerd_conflicts_total", what, ("kind",), _by(conflicts))
     what = "Members' messages, by what became of them."
     yield _counters("speakerd_mesh_messages_total", what, ("what",), _by(messages))
+    what = "Connections of routers and packets of BFD that were taken or came to nothing."
+    yield _counters("speakerd_routers_total", what, ("what",), _by(routers))
 
 
+ROUTERS = ("bgp-", "bfd-")
+"""How counters of BGP and BFD begin, beside those of the mesh."""
 CONFLICTS = frozenset({"conflicts", "contests-won", "contests-lost", "moves-without-successor", "two-boots"})
 """Counters of the mesh that tell of VIPs and names, not of messages."""
 

@@ -220,3 +220,13 @@ def test_an_address_is_announced_by_bgp_once_a_peer_that_is_told_of_it_has_a_ses
     assert routed("Established", "Active") == {web: 1}
     assert routed("Connect", "Established") == {web: 1, six: 1}
     assert not routed("OpenConfirm", "Idle")
+
+
+def test_what_comes_to_nothing_with_routers_is_told_apart_from_members_messages() -> None:
+    base = seen()
+    counted = replace(base.observed, mesh={"sent": 3, "bgp-stranger": 2, "bfd-from-afar": 1})
+    found = told(replace(base, observed=counted))
+    assert found['speakerd_mesh_messages_total{what="sent"}'] == 3
+    assert found['speakerd_routers_total{what="bgp-stranger"}'] == 2
+    assert found['speakerd_routers_total{what="bfd-from-afar"}'] == 1
+    assert 'speakerd_mesh_messages_total{what="bgp-stranger"}' not in found

@@ -101,3 +101,24 @@ def hosts(count: int) -> dict[bytes, Attributes]:
 
 
 PLENTY = 1000 * MOST
+
+
+ONE, OTHER = Attributes(local_pref=100), Attributes(local_pref=200, communities=(0xFDE80064,))
+A, B, C, SIX = "192.0.2.1/32", "192.0.2.2/32", "198.51.100.0/24", "2001:db8::1/128"
+ALL = {A: ONE, B: ONE, C: OTHER, SIX: ONE}
+END = update.end_of_rib(IPV4)
+
+
+def opened(rib: Rib, longest: int = MOST) -> Rib:
+    rib.up(INTERNAL, BOTH, HOPS, longest)
+    return rib
+
+
+def told(routes: dict[str, Attributes]) -> tuple[Rib, Receiver]:
+    """A session whose peer was told all of these."""
+    rib, peer = opened(Rib()), Receiver()
+    wish(rib, routes)
+    peer.read(everything(rib))
+    peer.heard.clear()
+    peer.ended.clear()
+    return rib, peer
