@@ -157,11 +157,6 @@ def farewell(subcode: Cease, text: str) -> Notification:
     return Notification(int(Code.CEASE), int(subcode), bytes((len(said),)) + said)
 
 
-def hard(reason: Notification) -> Notification:
-    """`reason` as a Hard Reset: the peer is to keep no route of ours (RFC 8538 section 3)."""
-    return Notification(int(Code.CEASE), int(Cease.HARD_RESET), bytes((reason.code, reason.subcode)) + reason.data)
-
-
 def _named(names: type[Words] | None, number: int) -> str:
     return next((each.words for each in names or () if each == number), str(number))
 
