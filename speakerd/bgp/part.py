@@ -202,13 +202,16 @@ class Bgp:
     # -- what comes in
 
     def _accepted(self, end: socket.socket, place: Place, ends: Ends, now: float) -> bool:
-        """Give a connection to the neighbour that it is from; of several at one address to one that has none yet."""
+        """Give a connection to the neighbour that it is from.
+
+        Of several at one address the one whose source address was called has it, then one that has none yet.
+        """
         if self._left_by is not None:
             return False
         fitting = [each for each in self._partners.values() if each.welcomes(ends, place[1])]
         if not fitting:
             return False
-        partner = min(fitting, key=lambda each: each.session.state)
+        partner = min(fitting, key=lambda each: (not each.owns(ends), each.session.state))
         number = self._wire.adopt(end, partner.reach.ttl, partner)
         partner.accepted(number, ends, now)
         return True

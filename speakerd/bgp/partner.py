@@ -196,6 +196,10 @@ class Partner:
         names = {each.index: each.name for each in self._interfaces}
         return names.get(ends.interface) == peer.interface
 
+    def owns(self, ends: Ends) -> bool:
+        """Whether a connection came to the very address that its sessions are to have at our end."""
+        return plain(self.neighbour.peer.source_address) == ends.local
+
     def accepted(self, number: int, ends: Ends, now: float) -> None:
         """It has connected."""
         if self.neighbour.peer.interface:

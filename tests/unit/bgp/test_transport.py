@@ -15,6 +15,7 @@ from speakerd.bgp.terms import RESTART_TIME
 from speakerd.peering import BgpSettings, Wording
 from tests.unit.bgp.wired import (
     LEFT,
+    RIGHT,
     Listening,
     Loop,
     Pair,
@@ -296,6 +297,16 @@ def test_a_stranger_is_turned_away_and_counted(loop: Loop) -> None:
         stranger.setblocking(False)
         loop.until(lambda: pair.left.counters["bgp-stranger"])
         assert stranger.recv(1) == b""
+
+
+def test_of_two_peers_at_one_address_the_one_whose_source_address_was_called_has_the_connection(loop: Loop) -> None:
+    part, port, ours = loop.part(), free_port(), "127.0.0.5"
+    anywhere = neighbour("anywhere", 65001, 65002, RIGHT, free_port())
+    named = neighbour("named", 65001, 65002, RIGHT, free_port(), source_address=ours)
+    part.configure((anywhere, named), settings(port, 1), time.monotonic())
+    with socket.create_connection((ours, port), source_address=(RIGHT, 0)):
+        loop.until(lambda: part.counters["bgp-accepted"])
+        assert [of(part, each.peer.name).sent for each in (anywhere, named)] == [{}, {"open": 1}]
 
 
 def test_who_does_not_listen_has_no_port(loop: Loop) -> None:
