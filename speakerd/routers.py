@@ -8,13 +8,53 @@ from ipaddress import ip_address, ip_interface
 
 from msgspec.structs import replace
 
-from speakerd.bfd.effects import Path
+from speakerd.bfd.effects import Changed, Path
+from speakerd.bfd.packet import State
 from speakerd.bfd.part import Bfd
 from speakerd.bgp.news import Tell
 from speakerd.bgp.part import Bgp
 from speakerd.deadlines import soonest
 from speakerd.model import Interface
 from speakerd.peering import BfdProfile, BgpSettings, Neighbour, Peer, Prefix, SessionSeen
+
+SETTLING = 2.0
+"""Seconds for which a BGP session is so young that its peer's BFD may begin anew: FRR has it do so each time."""
+DOUBT = 5.0
+"""Seconds that the path then has to come back, before the BGP session ends after all."""
+
+FAREWELL = 0.1
+"""Seconds between the end of BGP's sessions and that of BFD's, at a planned stop.
+
+FRR takes BFD's end, though on purpose, for a dead path: where it learns of that first, it drops what it was to keep.
+"""
+
+
+class Doubts:
+    """Sessions of BGP that go on, though BFD went down just after they were established, until their path is back."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def arise(self, peer: str, change: Changed, up_for: float, now: float) -> bool:
+        """BFD went down; whether that says nothing yet of a BGP session that is up for so many seconds."""
+        if change.anew and 0 < up_for < SETTLING:
+            self._until[peer] = now + DOUBT
+        return peer in self._until
+
+    def settle(self, peer: str) -> None:
+        """The path is back."""
+        self._until.pop(peer, None)
+
+    def deadline(self) -> float | None:
+        """When the first of them is over."""
+        return min(self._until.values(), default=None)
+
+    def over(self, now: float) -> list[str]:
+        """Peers whose path did not come back; each is told once."""
+        found = [peer for peer, until in self._until.items() if until <= now]
+        for peer in found:
+            del self._until[peer]
+        return found
 
 
 class Routers:
@@ -40,7 +80,9 @@ class Routers:
         self._neighbours: tuple[Neighbour, ...] = ()
         self._interfaces: tuple[Interface, ...] = ()
         self._paths: dict[str, Path] = {}
-        self._leaving = False
+        self._doubts = Doubts()
+        self._leaving = self._parted = False
+        self._parting_at: float | None = None
 
     # -- what is wanted
 
@@ -73,14 +115,23 @@ class Routers:
         """
         if not self._leaving:
             self._leaving = True
-            # First, or a peer takes the silence for a dead path, and drops what it was to keep (RFC 5882 section 4.3).
-            self._bfd.leave(now)
             self._bgp.leave(now, restart=restart)
+            self._part(now)
+
+    def _part(self, now: float) -> None:
+        """Have BFD say farewell once BGP's sessions are over, and peers know."""
+        if not self._leaving or self._parted or not self._bgp.left:
+            return
+        if self._parting_at is None:
+            self._parting_at = now + FAREWELL if self._bfd.paths else now
+        if self._parting_at <= now:
+            self._parted = True
+            self._bfd.leave(now)
 
     @property
     def left(self) -> bool:
         """Whether all have been told."""
-        return self._leaving and self._bgp.left and self._bfd.left
+        return self._parted and self._bfd.left
 
     def gap(self, now: float) -> None:
         """This process stood still: nobody can have been heard meanwhile."""
@@ -95,28 +146,41 @@ class Routers:
         self._paths = {}
         for each in self._neighbours:
             path = path_to(each.peer, addresses.get(each.peer.name, ""), self._interfaces) if each.bfd else None
-            if each.bfd and path:
+            if not path:
+                self._doubts.settle(each.peer.name)
+            elif each.bfd:
                 self._paths[each.peer.name] = path
                 wanted[path] = faster(wanted.get(path, each.bfd), each.bfd)
         self._bfd.apply(wanted, now)
 
-    def _turned(self, path: Path, up: bool, why: str, now: float) -> None:
-        for name in [name for name, watched in self._paths.items() if watched == path]:
-            self._tell("bfd.up" if up else "bfd.down", name, why)
-            if not up:
+    def _turned(self, change: Changed, now: float) -> None:
+        up = change.state is State.UP
+        for name in [name for name, watched in self._paths.items() if watched == change.path]:
+            self._tell("bfd.up" if up else "bfd.down", name, "" if up else change.why)
+            if up:
+                self._doubts.settle(name)
+            elif not self._doubts.arise(name, change, self._bgp.up_for(name, now), now):
                 self._bgp.lost(name, now)
 
     # -- time
 
     def deadline(self) -> float | None:
         """When something is due."""
-        return soonest(self._bgp.deadline(), self._bfd.deadline())
+        return soonest(self._bgp.deadline(), self._bfd.deadline(), self._doubts.deadline(), self._part_at())
+
+    def _part_at(self) -> float | None:
+        """When BFD is to say farewell; at once where that can be told now."""
+        due = 0.0 if self._leaving and self._bgp.left else None
+        return None if self._parted else self._parting_at or due
 
     def wake(self, now: float) -> None:
         """Do what is due."""
         before = self._bgp.addresses
         self._bfd.wake(now)
+        for name in self._doubts.over(now):
+            self._bgp.lost(name, now)
         self._bgp.wake(now)
+        self._part(now)
         if self._bgp.addresses != before:
             self._watch(now)
 

@@ -62,6 +62,12 @@ class Changed(Struct, frozen=True):
             theirs = theirs or words(Diagnostic.ADMINISTRATIVELY_DOWN)
         return f"{ours}: {theirs}" if self.diagnostic == Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN and theirs else ours
 
+    @property
+    def anew(self) -> bool:
+        """Whether the neighbour, which has missed nothing, began a session anew: its BFD was started or reset."""
+        signaled = Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN
+        return self.diagnostic == signaled and self.said in {Diagnostic.NO_DIAGNOSTIC, signaled}
+
 
 class Ended(Struct, frozen=True):
     """An effect: the session that was to end has told its neighbour for long enough, and is no more."""

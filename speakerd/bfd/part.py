@@ -14,9 +14,9 @@ class Bfd:
     """A part: `apply` takes the whole wish. `register` and `unregister` are the engine's.
 
     `random` gives numbers from 0 to 1 and `discriminators` 32 bits, neither of which strangers may foresee. `changed`
-    is called with the path, whether it is up, why not in the RFC's words, and `now`, in the very callback in which a
-    session came up, or failed. One that the neighbour or this node stopped on purpose has not failed (RFC 5882 section
-    3.2): of that nothing is said here, `seen` tells.
+    is called, with `now` as its second argument, in the very callback in which a session came up, or failed. One that
+    the neighbour or this node stopped on purpose has not failed (RFC 5882 section 3.2): of that nothing is said here,
+    `seen` tells.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Bfd:
         unregister: Callable[[int], None],
         random: Callable[[], float],
         discriminators: Callable[[], int],
-        changed: Callable[[Path, bool, str, float], None],
+        changed: Callable[[Changed, float], None],
     ) -> None:
         self._core = Sessions(random, discriminators)
         self._wire = Wire(register, unregister, random, self._received, self._returned)
@@ -122,8 +122,8 @@ class Bfd:
         self._wire.forget(path)
         if change.state is State.UP:
             self._up.add(path)
-            self._changed(path, True, "", now)
+            self._changed(change, now)
         elif path in self._up:
             self._up.remove(path)
             if State.ADMIN_DOWN not in (change.state, change.remote):
-                self._changed(path, False, change.why, now)
+                self._changed(change, now)

@@ -25,6 +25,12 @@ from speakerd.peering import BgpSettings, Neighbour, Prefix, SessionSeen, Wordin
 
 PARTING = 1.0
 """Seconds for which peers are given time to take that our routes are withdrawn, before a planned stop ends anyway."""
+FIRST_BFD = 0.2
+"""Seconds for which a process that has just started lets BFD speak before BGP, to peers that have both.
+
+From BFD they learn that the old session is over. Were the new one up by then, they would end that (RFC 5882 section
+4.3: BFD comes first).
+"""
 WORDINGS = 4096
 """Different things to say that are remembered; a cluster has a few."""
 
@@ -97,7 +103,7 @@ class Bgp:
             # It has no route of ours that it would have to turn away from.
             made.withdraw()
         if self._left_by is None:
-            made.start(now)
+            made.start(now, FIRST_BFD if self._young and neighbour.bfd else 0.0)
 
     def _terms(self, neighbour: Neighbour) -> Terms:
         router_id = self._settings.router_id
@@ -186,6 +192,11 @@ class Bgp:
     @property
     def _idle(self) -> bool:
         return all(each.session.state == 1 for each in self._partners.values())
+
+    def up_for(self, peer: str, now: float) -> float:
+        """Seconds since the session with a peer, by its name, was established; 0 where there is none."""
+        partner = self._partners.get(peer)
+        return partner.up_for(now) if partner else 0.0
 
     def lost(self, peer: str, now: float) -> None:
         """The path to a peer, by its name, is dead (BFD): its session ends at once, before the hold time does."""

@@ -122,9 +122,11 @@ class Partner:
 
     # -- what is wanted
 
-    def start(self, now: float) -> None:
-        """Have the session."""
-        self._do(self.session.start(now), now)
+    def start(self, now: float, wait: float = 0.0) -> None:
+        """Have the session, after so many seconds."""
+        self._start_at = now + wait if wait else None
+        if not wait:
+            self._do(self.session.start(now), now)
 
     def apply(self, neighbour: Neighbour, terms: Terms, now: float) -> bool:
         """Take another configuration; whether all that it is told has to be worked out anew."""
@@ -317,7 +319,6 @@ class Partner:
         if self._up is not None and stuck is not None and stuck <= now:
             self._do(self.session.stuck(self._up, now), now)
         if self._start_at is not None and self._start_at <= now:
-            self._start_at = None
             self.start(now)
         due = self.session.deadline()
         if due is not None and due <= now:
@@ -349,6 +350,10 @@ class Partner:
         return self._say(wording, self.side) if wording else None
 
     # -- what is shown
+
+    def up_for(self, now: float) -> float:
+        """Seconds since its session was established; 0 where it is not."""
+        return 0.0 if self._up is None else now - self.session.since
 
     def seen(self) -> SessionSeen:
         """Its session as it is now."""

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from speakerd.bfd.effects import Path
+from speakerd.bfd.packet import State
 from speakerd.bfd.part import Bfd
 from speakerd.engine import Engine
 from speakerd.peering import BfdProfile, BfdSeen
@@ -50,7 +51,7 @@ class Node:
             engine.unregister,
             random.SystemRandom().random,
             lambda: secrets.randbits(32),
-            lambda path, up, why, _now: self._changed.append((path, up, why)),
+            lambda change, _now: self._changed.append((change.path, change.state is State.UP, change.why)),
         )
         engine.add(self._bfd)
         engine.register(sys.stdin.fileno(), self._asked)

@@ -248,7 +248,7 @@ def test_who_is_told_of_a_change_may_have_the_session_end_at_once(lan: Lan) -> N
             engine.unregister,
             lambda: 0.5,
             lambda: 1,
-            lambda _path, _up, _why, now: part.apply({}, now),
+            lambda _change, now: part.apply({}, now),
         )
         engine.add(part)
         part.apply({path: FAST}, time.monotonic())

@@ -6,12 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from speakerd.bfd import transport as wire
-from speakerd.bfd.effects import Path
+from speakerd.bfd.effects import Changed, Path
+from speakerd.bfd.packet import Diagnostic, State
 from speakerd.bgp import discovery, listening
 from speakerd.findings import TABLE, Finding
 from speakerd.model import Interface
 from speakerd.peering import BfdProfile, Peer
-from speakerd.routers import faster, path_to
+from speakerd.routers import DOUBT, SETTLING, Doubts, faster, path_to
 
 ETH1 = Interface(7, "eth1", ipv4=("192.0.2.9",), networks=("192.0.2.9/24", "2001:db8::9/64", "fe80::9/64"))
 HERE, AFAR = "192.0.2.1", "198.51.100.1"
@@ -72,3 +73,33 @@ def test_what_stands_in_the_way_of_a_protocol_is_a_finding_with_a_remedy(word: s
 def test_of_two_profiles_for_one_path_the_one_counts_that_notices_a_death_sooner() -> None:
     fast, slow = BfdProfile("fast", receive_interval=100), BfdProfile("slow", receive_interval=50, detect_multiplier=9)
     assert faster(fast, slow) == faster(slow, fast) == fast
+
+
+def down(said: Diagnostic) -> Changed:
+    """The neighbour has said that its session is down."""
+    signaled = Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN
+    return Changed(Path(packed(HERE)), State.DOWN, signaled, State.DOWN, 1.0, said)
+
+
+ANEW, FAILED = down(Diagnostic.NO_DIAGNOSTIC), down(Diagnostic.CONTROL_DETECTION_TIME_EXPIRED)
+
+
+def test_a_young_session_outlives_bfd_that_begins_anew_if_the_path_comes_back_soon() -> None:
+    doubts = Doubts()
+    assert doubts.arise("tor", ANEW, 0.1, 10.0)
+    assert doubts.deadline() == 10.0 + DOUBT
+    doubts.settle("tor")
+    assert (doubts.deadline(), doubts.over(10.0 + DOUBT)) == (None, [])
+
+
+def test_a_path_that_does_not_come_back_ends_the_session_once() -> None:
+    doubts = Doubts()
+    doubts.arise("tor", ANEW, 0.1, 10.0)
+    assert doubts.over(9.9 + DOUBT) == []
+    assert doubts.over(10.0 + DOUBT) == ["tor"]
+    assert doubts.over(10.0 + DOUBT) == []
+
+
+@pytest.mark.parametrize(("change", "up_for"), [(FAILED, 0.1), (ANEW, SETTLING), (ANEW, 0.0)])
+def test_a_failure_or_an_older_session_is_never_in_doubt(change: Changed, up_for: float) -> None:
+    assert not Doubts().arise("tor", change, up_for, 10.0)

@@ -165,6 +165,7 @@ def _neighbour(router: Bird, peer: Neighbour) -> str:
         "passive on": peer.passive,
         f"graceful restart on; graceful restart time {peer.restart}": peer.restart,
         _bfd(peer.bfd): peer.bfd,
+        "bfd graceful": peer.bfd and peer.bfd.lenient,
     }
     lines += [option for option, wanted in options.items() if wanted]
     lines += [_channel(kind, peer) for kind in peer.families]

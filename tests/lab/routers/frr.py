@@ -212,6 +212,7 @@ def _neighbour(peer: Neighbour, profile: str) -> Iterator[str]:
         "graceful-restart": peer.restart,
         "bfd": peer.bfd,
         f"bfd profile {profile}": peer.bfd,
+        "bfd check-control-plane-failure": peer.bfd and peer.bfd.lenient,
     }
     yield from (f"{begin} {option}" for option, wanted in options.items() if wanted)
 

@@ -30,6 +30,7 @@ class Bfd(Struct, frozen=True):
     """A BFD profile: milliseconds between packets sent and received, how many may be missed, and how it behaves.
 
     `minimum_ttl`: of packets from several hops away; for a session of BGP FRR insists on 256 less `hops` instead.
+    `lenient`: what it finds dead may be restarting (RFC 5882 section 4.3), and its routes are kept.
     """
 
     transmit: int = 50
@@ -38,6 +39,7 @@ class Bfd(Struct, frozen=True):
     passive: bool = False
     echo: bool = False
     minimum_ttl: int = 254
+    lenient: bool = False
 
 
 class Neighbour(Struct, frozen=True, kw_only=True):

@@ -159,3 +159,25 @@ def test_over_several_hops_the_profile_says_how_many(ttl: int, admitted: bool) -
 def test_packets_go_to_the_port_of_their_kind(multihop: bool, port: int) -> None:
     core = Session(Path(b"\x0a\0\0\2", multihop=multihop), FAST, US, lambda: 0.5, 0.0)
     assert [effect.port for effect in core.wake(0.0) if isinstance(effect, Send)] == [port]
+
+
+@pytest.mark.parametrize(
+    ("state", "diagnostic", "anew"),
+    [
+        (DOWN, Diagnostic.NO_DIAGNOSTIC, True),
+        (DOWN, Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN, True),
+        (DOWN, Diagnostic.CONTROL_DETECTION_TIME_EXPIRED, False),
+        (DOWN, Diagnostic.PATH_DOWN, False),
+    ],
+)
+def test_a_neighbour_that_is_down_without_having_missed_us_began_anew(
+    state: State, diagnostic: Diagnostic, anew: bool
+) -> None:
+    (change,) = changes(session(UP).receive(replace(says(state), diagnostic=diagnostic), 1.0))
+    assert change.anew is anew
+
+
+def test_silence_is_no_new_beginning() -> None:
+    core = session(UP)
+    (change,) = changes(core.wake(10.0))
+    assert (change.state, change.anew) == (DOWN, False)

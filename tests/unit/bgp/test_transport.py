@@ -5,14 +5,16 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from speakerd.bgp import tcp, update
 from speakerd.bgp.attribute import Attributes
 from speakerd.bgp.family import IPV4, Negotiated
 from speakerd.bgp.listening import AGAIN
 from speakerd.bgp.origination import GRACEFUL_SHUTDOWN
+from speakerd.bgp.part import FIRST_BFD
 from speakerd.bgp.terms import RESTART_TIME
-from speakerd.peering import BgpSettings, Wording
+from speakerd.peering import BfdProfile, BgpSettings, Wording
 from tests.unit.bgp.wired import (
     LEFT,
     RIGHT,
@@ -222,6 +224,17 @@ def test_a_dead_path_ends_a_session_at_once(loop: Loop) -> None:
     loop.until(lambda: router.session.last_error == "received Cease/BFD Down")
     words = [word for word, peer in loop.happened if peer == router.name]
     assert words[:2] == ["bgp.up", "bgp.down"]
+
+
+def test_bfd_has_the_first_word_after_a_start(loop: Loop) -> None:
+    router, plain, part, now = Router(loop, 11), Router(loop, 12), loop.part(), time.monotonic()
+    watched = replace(router.neighbour(), bfd=BfdProfile("fast"))
+    part.configure((watched, plain.neighbour()), settings(free_port(), 1), now)
+    assert [of(part, each.name).state for each in (router, plain)] == ["Idle", "Connect"]
+    assert part.up_for(router.name, now) == 0.0
+    loop.until(lambda: router.ended)
+    assert of(part, router.name).since >= now + FIRST_BFD
+    assert part.up_for(router.name, of(part, router.name).since + 3.0) == 3.0
 
 
 def test_a_peer_that_tells_too_much_is_left_alone_for_a_while(loop: Loop) -> None:
