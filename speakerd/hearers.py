@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from speakerd import sessions
 from speakerd.bgp.origination import LARGE, PREFERENCE
+from speakerd.bgp.outgoing import Unsent
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Observed
-from speakerd.model import IP, Interface, Reason
+from speakerd.model import IP, Reason
 from speakerd.peering import ESTABLISHED, Peer, Prefix, SessionSeen, Wording
 
 FAMILIES = {4: "ipv4", 6: "ipv6"}
@@ -29,6 +30,7 @@ class Untold(StrEnum):
     NO_NEXT_HOP = "no-next-hop"
     DRAINED = "drained"
     PENDING = "pending"
+    TOO_LONG = "too-long"
 
 
 NOWHERE: Mapping[Reason, str] = {
@@ -57,6 +59,7 @@ MEANING: Mapping[Untold, str] = {
     Untold.NO_NEXT_HOP: "this host has no {family} address on the interface of the session: give it one",
     Untold.DRAINED: "this node is drained, its routes are told as about to go and then withdrawn: speakerd undrain",
     Untold.PENDING: "it is on its way: the router is to take {due} prefixes yet",
+    Untold.TOO_LONG: "what is to be said of it does not fit into one message: have fewer communities",
 }
 """Why one peer is not told, and the way out."""
 
@@ -124,13 +127,11 @@ def _hearers(row: Prefix, snapshot: Snapshot, plan: Plan, observed: Observed) ->
             _refuse(told, Untold.NO_AGENT)
         else:
             _say(told, wording, peer)
-            _judge(told, row.version, session, snapshot, observed)
+            _judge(told, row.version, session, snapshot)
         yield told
 
 
-def _judge(
-    told: HearerReport, version: int, session: SessionSeen | None, snapshot: Snapshot, observed: Observed
-) -> None:
+def _judge(told: HearerReport, version: int, session: SessionSeen | None, snapshot: Snapshot) -> None:
     """Whether a peer that is to be told has been."""
     family = FAMILIES[version]
     if session is None or session.state != ESTABLISHED:
@@ -138,31 +139,20 @@ def _judge(
         _refuse(told, Untold.SESSION_DOWN, state=state, error=error or "the router has not answered yet")
     elif family not in session.families:
         _refuse(told, Untold.FAMILY_NOT_AGREED, family=family)
-    elif not _has_next_hop(version, session, observed.interfaces):
+    elif Unsent.NO_NEXT_HOP.value in session.unsent.get(family, {}):
         _refuse(told, Untold.NO_NEXT_HOP, family=family)
     elif snapshot.drained:
         _refuse(told, Untold.DRAINED)
     elif session.due and not session.announced:
         _refuse(told, Untold.PENDING, due=str(session.due))
+    elif Unsent.TOO_LONG.value in session.unsent.get(family, {}) and not session.announced:
+        _refuse(told, Untold.TOO_LONG)
     else:
         told.told = True
 
 
 def _refuse(told: HearerReport, why: Untold, **words: str) -> None:
     told.reason, told.message = why, MEANING[why].format(**words)
-
-
-def _has_next_hop(version: int, session: SessionSeen, interfaces: Iterable[Interface]) -> bool:
-    """Whether a route of a family may lead here: the session's own address, or another of the same interface.
-
-    IPv4 may go by way of IPv6 (RFC 8950); where it does not, the peer has nothing from us.
-    """
-    if (":" in session.local) == (version == 6):
-        return True
-    here = [each for each in interfaces if session.local in (*each.ipv4, *each.ipv6)]
-    if not here or any(each.ipv6 if version == 6 else each.ipv4 for each in here):
-        return True
-    return version == 4 and bool(session.announced)
 
 
 def _say(told: HearerReport, wording: Wording, peer: Peer) -> None:

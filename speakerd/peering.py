@@ -194,7 +194,8 @@ class SessionSeen(Struct, frozen=True, array_like=True):
     `received`: that it has sent, and none is kept. `hold_time` and `keepalive_time`: in force, seconds. `families`:
     agreed. `sent`, `heard`: messages by kind (open, update, notification, keepalive, route-refresh). `missing_since`:
     when it last ended that had lasted, or was first wanted; `flaps`: how often it came up since, though not for long;
-    0 while it is up and taken to last.
+    0 while it is up and taken to last. `unsent`: by family, how many prefixes are not for this peer, and why; a word of
+    `bgp.outgoing.Unsent`.
     """
 
     peer: str
@@ -215,6 +216,7 @@ class SessionSeen(Struct, frozen=True, array_like=True):
     bfd: BfdSeen | None = None
     missing_since: float = 0.0
     flaps: int = 0
+    unsent: Mapping[str, Mapping[str, int]] = {}
 
     @property
     def stands(self) -> bool:

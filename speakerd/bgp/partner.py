@@ -377,4 +377,8 @@ class Partner:
             {kind.name.lower().replace("_", "-"): many for kind, many in session.heard.items()},
             missing_since=session.missing_since,
             flaps=0 if self._news.lasts else session.flaps,
+            unsent={
+                NAMES[family]: {why.value: many for why, many in self._rib.unsent(family).items()}
+                for family in families
+            },
         )

@@ -28,7 +28,6 @@ def report(
     routes: tuple[Route, ...] = (Route("all"),),
     peers: tuple[Peer, ...] = (TOR,),
     pid: int = 3,
-    interface: Interface = ETH0,
     **more: object,
 ) -> RoutersReport | None:
     """Node a looks on."""
@@ -43,7 +42,7 @@ def report(
     )
     snapshot = replace(snapshot, **more)
     plan, _ = decide.decide(snapshot, decide.Memo())
-    observed = Observed((interface,), facts=Facts(pid=pid), sessions=sessions)
+    observed = Observed((ETH0,), facts=Facts(pid=pid), sessions=sessions)
     return hearers.routers(ip, (WEB.key,), snapshot, plan, observed)
 
 
@@ -111,15 +110,17 @@ def test_a_family_that_was_not_agreed_says_how_to_get_it() -> None:
 
 
 def test_a_host_without_an_address_of_the_family_has_no_next_hop() -> None:
-    assert one(UP, ip=V6, interface=replace(ETH0, ipv6=())).reason == "no-next-hop"
-    assert one(UP, ip=V6).told
-    assert one(UP, ip=V4, interface=replace(ETH0, ipv6=())).told
+    half = replace(UP, unsent={"ipv6": {"no-next-hop": 1}, "ipv4": {}})
+    told = one(half, ip=V6)
+    assert (told.told, told.reason) == (False, "no-next-hop")
+    assert "no ipv6 address" in told.message
+    assert one(half, ip=V4).told
 
 
-def test_ipv4_by_way_of_ipv6_needs_no_address_where_the_router_has_taken_it() -> None:
-    over_six = replace(UP, local="2001:db8::9")
-    assert one(over_six, interface=replace(ETH0, ipv4=())).told
-    assert one(replace(over_six, announced=0), interface=replace(ETH0, ipv4=())).reason == "no-next-hop"
+def test_words_that_no_message_holds_are_told_as_such() -> None:
+    told = one(replace(UP, announced=0, unsent={"ipv4": {"too-long": 1}}))
+    assert (told.told, told.reason) == (False, "too-long")
+    assert "fewer communities" in told.message
 
 
 def test_a_drained_node_withdraws() -> None:

@@ -9,7 +9,7 @@ from speakerd.bgp import message, opening, update
 from speakerd.bgp.attribute import Attributes
 from speakerd.bgp.connection import DIAL_PATIENCE
 from speakerd.bgp.error import Notification
-from speakerd.bgp.family import IPV4, IPV6, Negotiated
+from speakerd.bgp.family import IPV4, IPV6, Family, Negotiated
 from speakerd.bgp.frame import Kind
 from speakerd.bgp.message import KEEPALIVE
 from speakerd.bgp.origination import attributes
@@ -75,8 +75,14 @@ class Told(list[tuple[str, str]]):
         self.append((word, detail))
 
 
-def partner(wire: Wire, peer: Peer = PEER, told: Told | None = None, password: Password | None = None) -> Partner:
-    terms = of_peer(peer, bytes((192, 0, 2, 1)), (IPV4,))
+def partner(
+    wire: Wire,
+    peer: Peer = PEER,
+    told: Told | None = None,
+    password: Password | None = None,
+    families: tuple[Family, ...] = (IPV4,),
+) -> Partner:
+    terms = of_peer(peer, bytes((192, 0, 2, 1)), families)
     made = Partner(
         Neighbour(peer, password), terms, wire, attributes, Told() if told is None else told, lambda: 0.5, 0.0
     )
@@ -85,8 +91,8 @@ def partner(wire: Wire, peer: Peer = PEER, told: Told | None = None, password: P
     return made
 
 
-def up(wire: Wire, peer: Peer = PEER, told: Told | None = None) -> Partner:
-    made = partner(wire, peer, told)
+def up(wire: Wire, peer: Peer = PEER, told: Told | None = None, families: tuple[Family, ...] = (IPV4,)) -> Partner:
+    made = partner(wire, peer, told, families=families)
     made.connected(1, 0.0)
     made.received(1, opening.encode(THEIRS.open) + KEEPALIVE, 0.0)
     assert made.seen().state == "Established"
@@ -208,6 +214,14 @@ def test_only_what_is_said_to_it_is_told() -> None:
     made.change(prefixes(prefix("198.51.100.0/24", "tor"), prefix("203.0.113.0/24", "another")))
     made.work(1.0)
     assert made.seen().announced == 1
+
+
+def test_it_is_seen_why_prefixes_are_not_for_a_peer() -> None:
+    made = up(Wire(), families=(IPV4, IPV6))
+    made.see((replace(E0, ipv6=()),), 0.5)
+    made.change(prefixes(prefix("198.51.100.0/24", "tor"), prefix("2001:db8::/64", "tor")))
+    made.work(1.0)
+    assert made.seen().unsent == {"ipv4": {}, "ipv6": {"no-next-hop": 1}}
 
 
 def test_an_unnumbered_peer_is_called_as_soon_as_it_shows_itself() -> None:
