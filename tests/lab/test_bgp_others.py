@@ -16,7 +16,7 @@ from tests.lab.net import Host, Lan, tool
 from tests.lab.routers.exabgp import ExaBgp
 from tests.lab.routers.gobgp import GoBgp
 from tests.lab.routers.openbgpd import OpenBgpd
-from tests.lab.routers.router import Neighbour, Router, Seen, Setup, missing
+from tests.lab.routers.router import PATIENCE, Neighbour, Router, Seen, Setup, missing
 from tests.lab.steps import given, publish
 from tests.lab.waiting import eventually, throughout
 
@@ -239,4 +239,5 @@ def test_why_a_router_ends_the_session_is_told_and_not_hidden_by_calls_that_fail
     said = "received Cease/Administrative Shutdown" + (f": {WHY}" if kind is not ExaBgp else "")
     eventually(lambda: said in peer(world.agent, name(kind))["error"], "the node says so")
     if kind is not ExaBgp:
-        eventually(lambda: f"before that: {said}" in peer(world.agent, name(kind))["error"], "and goes on saying so")
+        again = f"before that: {said}"
+        eventually(lambda: again in peer(world.agent, name(kind))["error"], "and goes on saying so", PATIENCE)
