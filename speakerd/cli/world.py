@@ -18,6 +18,8 @@ VERSIONS = ("v1", "discovery.k8s.io/v1", "coordination.k8s.io/v1")
 """Of the kinds taken into account; others of that name are of no concern."""
 DEFAULT = "default"
 """Namespace of an object that names none, as kubectl has it."""
+CLUSTER_IPS = {"IPv4": "192.0.2.1", "IPv6": "2001:db8::1"}
+"""What stands for the address that the API server gives a Service as it is created: that there is one counts."""
 T = TypeVar("T", objects.Service, objects.EndpointSlice, objects.Node, objects.Namespace, objects.Lease)
 
 
@@ -83,7 +85,7 @@ def _every(
         if each.get("kind") != kind.__name__ or each.get("apiVersion") not in VERSIONS:
             continue
         try:
-            read = msgspec.convert(_without_nulls(each), kind, strict=False)
+            read = msgspec.convert(_as_created(_without_nulls(each)), kind, strict=False)
         except msgspec.ValidationError as fault:
             problems.append(_fault(each, str(fault)))
             continue
@@ -91,6 +93,20 @@ def _every(
             read = replace(read, metadata=replace(read.metadata, namespace=DEFAULT))
         found[objects.key(read.metadata)] = read
     return found
+
+
+def _as_created(given: object) -> object:
+    """A Service that was never in a cluster as the API server would create it: with a cluster IP of each family."""
+    match given:
+        case {"kind": "Service", "spec": {"clusterIP": _} | {"clusterIPs": _}}:
+            return given
+        case {"kind": "Service", "spec": dict(spec), **more}:
+            policy = spec.get("ipFamilyPolicy", "SingleStack")
+            families = spec.get("ipFamilies") or ["IPv4", "IPv6"][: 1 if policy == "SingleStack" else 2]
+            if isinstance(families, list):
+                found = [CLUSTER_IPS[each] for each in families if each in CLUSTER_IPS]
+                return {**more, "kind": "Service", "spec": {**spec, "clusterIPs": found}}
+    return given
 
 
 def _without_nulls(value: object) -> object:

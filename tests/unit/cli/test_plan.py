@@ -82,6 +82,23 @@ P1 = pool("p1", "10.0.0.1-10.0.0.2")
 WEB = service("web")
 
 
+@pytest.mark.parametrize(
+    ("spec", "ips"),
+    [
+        ({}, ["10.0.0.0"]),
+        ({"ipFamilies": ["IPv6"]}, ["fd00::"]),
+        ({"ipFamilyPolicy": "PreferDualStack"}, ["10.0.0.0", "fd00::"]),
+        ({"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"]}, ["fd00::", "10.0.0.0"]),
+    ],
+)
+def test_a_manifest_is_taken_as_the_api_server_would_create_it(plan: Plan, spec: Object, ips: list[str]) -> None:
+    manifest = service("web", **spec)
+    del manifest["spec"]["clusterIPs"]
+    two = {**P1, "spec": {"addresses": ["10.0.0.0/24", "fd00::/120"]}}
+    (found,) = plan(two, advertisement(), manifest)["services"]
+    assert (found["result"], sorted(found["ips"])) == ("assigned", sorted(ips))
+
+
 def test_a_cluster_comes_to_what_the_contract_shows(plan: Plan) -> None:
     found = plan(P1, advertisement(), node("a"), node("b"), WEB, endpoints("web", "a"))
     assert found == {
