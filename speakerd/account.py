@@ -4,11 +4,12 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from speakerd import __version__, consent, diagnosis, report, sessions
+from speakerd import __version__, consent, diagnosis, report, sessions, snap
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Observed
 from speakerd.findings import Finding
@@ -58,6 +59,7 @@ def report_of(state: State) -> report.Report:
             facts.realtime,
             facts.locked,
             list(facts.missing),
+            _not_connected(),
         ),
         api=_api(state.cluster),
         configuration=report.ConfigurationReport(valid=True, digest="", pools=[], problems=[]),
@@ -84,6 +86,16 @@ def report_of(state: State) -> report.Report:
         told.peers = sessions.peers(state.plan.wanted, state.observed, now, offset)
     told.findings = diagnosis.found(told)
     return told
+
+
+def _not_connected() -> list[str]:
+    """Plugs of the snap, as hooks have noted: a service may not ask."""
+    own = snap.inside(os.environ)
+    try:
+        connected = Path(own.noted).read_text().split() if own else snap.PLUGS
+    except OSError:
+        return []
+    return [f"{own.name}:{plug}" for plug in snap.missing(connected)] if own else []
 
 
 def line_of(state: State) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
-from speakerd import privileges
+from speakerd import privileges, snap
 from speakerd.bell import COUNT
 from speakerd.deadlines import soonest
 from speakerd.engine import Engine, boot_time
@@ -305,8 +305,12 @@ def run(ends: Ends, report: socket.socket, parent: int, restarts: int, boot: int
     gc.disable()
     gc.freeze()
     locked, priority = privileges.lock_memory(), privileges.real_time()
-    raw = privileges.Capability.NET_RAW in privileges.permitted()
-    refused = {"raw sockets": not raw, "locked memory": not locked, "real-time scheduling": not priority}
+    refused = {
+        "raw sockets": not privileges.raw_sockets(),
+        "locked memory": not locked,
+        "real-time scheduling": not priority,
+    }
+    refused["a user of its own"] = bool(snap.inside(os.environ)) and os.getuid() == 0
     facts = Facts(
         pid=os.getpid(),
         started=time.monotonic(),

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from speakerd import __version__, account, consent, events, privileges, prospects, snapshot
+from speakerd import __version__, account, consent, events, privileges, prospects, report, snapshot
 from speakerd import log as logging
 from speakerd.bell import COUNT
 from speakerd.board import LinkFull
@@ -258,6 +258,9 @@ class Controller:
             case "status":
                 await self._count()
                 answer = account.report_of(self._state())
+            case "reload":
+                self._reload()
+                answer = report.Reloaded(self._reload_problems)
             case "drain" | "undrain":
                 answer = self._drain(wanted=request.verb == "drain")
             case "progress":

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from speakerd import sessions
+from speakerd import sessions, snap
 from speakerd.exchange import GONE
 from speakerd.findings import TABLE, Finding
 from speakerd.model import Problem
@@ -11,6 +11,8 @@ from speakerd.report import FindingReport, Report
 MOST = 100
 """Findings of one word told: beyond it the point is made, and `services` and `vips` have them all."""
 MANY_RESTARTS = 3
+WOULD_GIVE = {"network-control": "raw sockets", "process-control": "real-time scheduling"}
+"""Plug of the snap -> what the host refuses without it."""
 OF_THIS_NODE = frozenset({Finding.ALONE, Finding.NO_MESH_KEY, Finding.CRASH_LOOP})
 """Conditions that are this node's as a whole; the detail of the others says whom or what they concern."""
 UNHEARD_FOR = 10.0
@@ -89,8 +91,21 @@ def _host(told: Report) -> Iterator[FindingReport]:
         yield _finding(Finding.NO_INTERFACE, "interfaces")
     if run.announcer_restarts >= MANY_RESTARTS:
         yield _finding(Finding.ANNOUNCER_RESTARTS, "announcer", f"was restarted {run.announcer_restarts} times")
+    yield from map(_not_connected, run.not_connected)
+    explained = {WOULD_GIVE.get(_plug(each)) for each in run.not_connected}
     for each in run.missing:
-        yield _finding(Finding.NO_RAW_SOCKETS if each == "raw sockets" else Finding.HOST_REFUSES, each)
+        if each not in explained:
+            yield _finding(Finding.NO_RAW_SOCKETS if each == "raw sockets" else Finding.HOST_REFUSES, each)
+
+
+def _not_connected(named: str) -> FindingReport:
+    plug = _plug(named)
+    severity = "error" if plug in snap.NEEDED else "warning"
+    return FindingReport(Finding.SNAP_NOT_CONNECTED, severity, named, snap.PLUGS[plug], f"sudo snap connect {named}")
+
+
+def _plug(named: str) -> str:
+    return named.partition(":")[2]
 
 
 def _mesh(told: Report) -> Iterator[FindingReport]:

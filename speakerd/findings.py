@@ -35,6 +35,7 @@ class Finding(StrEnum):
     CRASH_LOOP = "announcer-crash-loop"
     HOST_REFUSES = "host-refuses"
     NO_RAW_SOCKETS = "no-raw-sockets"
+    SNAP_NOT_CONNECTED = "snap-not-connected"
     MEMBERSHIP_BLOCKED = "membership-blocked"
     MEMBERSHIP_PORT_TAKEN = "membership-port-taken"
     MEMBERSHIP_NOT_LISTENING = "membership-not-listening"
@@ -145,6 +146,9 @@ TABLE: Mapping[Finding, Entry] = {
     ),
     Finding.NO_RAW_SOCKETS: Entry(
         "error", "this host announces nothing: it may not open raw sockets", "grant CAP_NET_RAW, as the unit file does"
+    ),
+    Finding.SNAP_NOT_CONNECTED: Entry(
+        "warning", "the sandbox of the snap forbids what the plug named would allow", "snap connect the plug"
     ),
     Finding.MEMBERSHIP_BLOCKED: Entry(
         "warning",

@@ -6,6 +6,7 @@ import pwd
 import re
 import resource
 import signal
+import socket
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
@@ -89,14 +90,27 @@ def identity(user: str) -> tuple[int, int] | None:
     return entry.pw_uid, entry.pw_gid
 
 
-def become(user: str) -> bool:
-    """From root to `user`, capabilities kept for `keep_only`; False where this is not root or nobody has that name."""
+def raw_sockets() -> bool:
+    """Whether this process gets packet sockets: a sandbox may refuse what the capability would allow."""
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+    except OSError:
+        return False
+    return True
+
+
+def become(user: str, *, its_group: bool = True) -> bool:
+    """From root to `user`, capabilities kept for `keep_only`; False where this is not root or nobody has that name.
+
+    Without `its_group` the group stays root's. Raises OSError.
+    """
     found = identity(user)
     if os.getuid() != 0 or not found:
         return False
     _call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
-    os.setgid(found[1])
+    if its_group:
+        os.setgid(found[1])
     os.setuid(found[0])
     return True
 

@@ -30,7 +30,10 @@ class NodeReport(Struct, rename="camel"):
 
 
 class ProcessesReport(Struct, rename="camel"):
-    """Process ids, and how the announcer runs; `missing`: what the host refused it."""
+    """Process ids, and how the announcer runs; `missing`: what the host refused it.
+
+    `not_connected`: plugs of the snap, as `snap connect` names them.
+    """
 
     supervisor: int
     controller: int
@@ -39,6 +42,13 @@ class ProcessesReport(Struct, rename="camel"):
     real_time_priority: int = 0
     memory_locked: bool = False
     missing: list[str] = []
+    not_connected: list[str] = []
+
+
+class Reloaded(Struct, frozen=True):
+    """The answer to `reload`: all that is wrong with the settings as they are now; an error has them not used."""
+
+    problems: tuple[Problem, ...] = ()
 
 
 class KindReport(Struct, rename="camel"):

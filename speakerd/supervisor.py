@@ -17,12 +17,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from speakerd import announcer, privileges
+from speakerd import announcer, privileges, snap
 from speakerd.link import Link
 from speakerd.log import Output
 from speakerd.sd_notify import Notifier
 
 USER = "speakerd"
+SHARED = 0o070
+"""What hooks and commands, which are root without its capabilities, do in folders of the snap's own user."""
 LOCK = "\0speakerd"
 """Abstract socket, one per network namespace: two announcers on one host would answer against each other."""
 STEADY = 10.0
@@ -266,23 +268,49 @@ def _ending(status: int) -> str:
 
 def locked() -> socket.socket | None:
     """The lock that keeps a second speakerd off this host, or None where another has it."""
+    own = snap.inside(os.environ)
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        lock.bind(LOCK)
+        _bind(lock, LOCK, f"\0snap.{own.name}.{snap.SERVICE}" if own else LOCK)
     except OSError:
         return None
     return lock
 
 
+def _bind(lock: socket.socket, name: str, allowed: str) -> None:
+    """To `name`, or where a sandbox wants its own prefix to `allowed`. Raises OSError."""
+    try:
+        lock.bind(name)
+    except PermissionError:
+        lock.bind(allowed)
+
+
 def prepare(folders: dict[Path, int]) -> None:
     """Make the folders (path -> mode) for the user we will be. Raises OSError."""
-    owner = privileges.identity(USER) if os.getuid() == 0 else None
+    own = snap.inside(os.environ)
+    owner = privileges.identity(snap.USER if own else USER) if os.getuid() == 0 else None
     for path, mode in folders.items():
-        if not path.is_dir():
+        made = not path.is_dir()
+        if made:
             path.mkdir(parents=True)
-            path.chmod(mode)
-        if owner:
-            os.chown(path, *owner)
+        if owner and own:  # root obeys modes there: it has what is its group's. Only an owner may change them
+            if path.stat().st_uid == 0:
+                path.chmod(mode | SHARED)
+                os.chown(path, owner[0], -1)
+        else:
+            if made:
+                path.chmod(mode)
+            if owner:
+                os.chown(path, *owner)
+
+
+def _drop() -> None:
+    """Become the user that files were prepared for, if this is root; where the sandbox forbids it, root goes on."""
+    if snap.inside(os.environ):
+        with suppress(PermissionError):
+            privileges.become(snap.USER, its_group=False)
+    else:
+        privileges.become(USER)
 
 
 def supervise(controller: Run, link: Link, output: Output) -> None:
@@ -298,7 +326,7 @@ def supervise(controller: Run, link: Link, output: Output) -> None:
     notifier = Notifier(os.environ)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         os.environ.pop(name, None)
-    privileges.become(USER)
+    _drop()
     privileges.keep_only(privileges.SUPERVISOR)
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""snapcraft.yaml -> the tree of a snap, as snapcraft itself makes it, for hosts where that does not run; no second description."""
+"""snapcraft.yaml -> the tree of the snap, as snapcraft itself would make it, for hosts where that does not run."""
 
 import shutil
 import subprocess

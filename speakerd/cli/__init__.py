@@ -3,6 +3,7 @@
 import argparse
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
 
 VERBS = {
@@ -17,6 +18,7 @@ VERBS = {
     "crds": "print the CustomResourceDefinitions, and policies that warn, for kubectl apply",
     "rbac": "print the agent's service account and its rights for kubectl apply",
     "migrate": "print what a MetalLB installation was told, as resources or settings",
+    "snap-hook": "what snapd runs: the hooks of the snap",
     "version": "print the version",
 }
 
@@ -53,10 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
     for verb, help_text in VERBS.items():
         sub = verbs.add_parser(verb, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
         if verb == called:
-            import_module(f"speakerd.cli.{verb}").configure(sub)
+            _module(verb).configure(sub)
     chosen = parser.parse_args(given)
     try:
-        return int(import_module(f"speakerd.cli.{chosen.verb}").run(chosen))
+        return int(_module(chosen.verb).run(chosen))
     except Ended as end:
         return end.code
     except BrokenPipeError:
@@ -64,6 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
         return FINE
     except KeyboardInterrupt:
         return 130
+
+
+def _module(verb: str) -> ModuleType:
+    return import_module(f"speakerd.cli.{verb.replace('-', '_')}")
 
 
 def fail(where: str, what: str, remedy: str, severity: str = "error") -> None:

@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 def checked_host(sources: Sources) -> tuple[Verdict, Config]:
     """The settings the agent of this host would read."""
-    return _judged(load(sources), NOTHING)
+    return judged(load(sources), NOTHING)
 
 
 def checked_files(names: Iterable[str]) -> tuple[Verdict, Config]:
@@ -103,12 +103,13 @@ def checked_files(names: Iterable[str]) -> tuple[Verdict, Config]:
     given = inputs.read(names)
     old = legacy.read(given.config_map) if given.config_map else Legacy()
     loaded = Loaded(given.loaded.settings, (*given.loaded.problems, *old.problems))
-    return _judged(loaded, given.resources, given.node_labels, old.resources)
+    return judged(loaded, given.resources, given.node_labels, old.resources)
 
 
-def _judged(
+def judged(
     loaded: Loaded, objects: Resources, nodes: Labels | None = None, old: Resources = NOTHING
 ) -> tuple[Verdict, Config]:
+    """What settings and objects come to together."""
     own = old or (file.resources(loaded.settings) if loaded.settings else NOTHING)
     config = resolve(objects, own, nodes)
     problems = (*loaded.problems, *config.problems)

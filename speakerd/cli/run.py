@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from speakerd import snap
 from speakerd.cli import FINE, WRONG_USAGE, fail
 from speakerd.config.sources import Sources
 from speakerd.link import Link
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         return WRONG_USAGE
     try:
         supervisor.prepare({Path(settings.paths.state): FOLDER_MODE, Path(settings.paths.run): RUN_MODE})
+        _tell_hooks(Path(settings.paths.run))
     except OSError as fault:
         fail(fault.filename or settings.paths.run, fault.strerror or str(fault), "run as root, or set paths")
         return WRONG_USAGE
@@ -56,6 +58,12 @@ def run(args: argparse.Namespace) -> int:
     with Link() as link:
         supervisor.supervise(controller, link, Output(settings.log.format))
     return FINE
+
+
+def _tell_hooks(run: Path) -> None:
+    """Note which revision of the snap runs: after a refresh the hooks begin it again. Raises OSError."""
+    if own := snap.inside(os.environ):
+        (run / snap.REVISION).write_text(own.revision)
 
 
 def _reading(sources: Sources) -> Callable[[], Settings | None]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec import UNSET, Struct, inspect, structs
 
+from speakerd import snap
 from speakerd.config import checks, document
 from speakerd.config.document import Node, Place, Scalar
 from speakerd.config.reader import Homes, Reader
@@ -48,7 +49,9 @@ def load(sources: Sources) -> Loaded:
 def control_socket(environ: Mapping[str, str]) -> Path:
     """Where this host's agent listens; where its settings cannot be read, where it would by default."""
     settings = load(Sources(environ=environ)).settings
-    folder = settings.paths.run if settings else environ.get("SPEAKERD_PATHS_RUN") or Paths().run
+    own = snap.inside(environ)
+    usual = own.run if own else Paths().run
+    folder = settings.paths.run if settings else environ.get("SPEAKERD_PATHS_RUN") or usual
     return Path(folder) / "control.sock"
 
 
@@ -57,9 +60,21 @@ def loaded_from(
 ) -> Loaded:
     """The settings: each source over those before it, flags last. `hostname`: what node.name is without a setting."""
     trees, problems = _trees(files)
+    trees = [*_of_the_snap(environ), *trees]
     for found in (from_environment(environ), from_flags(flags)):
         trees, problems = [*trees, *found[0]], [*problems, *found[1]]
     return settled(trees, problems, hostname)
+
+
+def _of_the_snap(environ: Mapping[str, str]) -> Iterable[Node]:
+    """Where the sandbox lets files be written; settings may still say otherwise."""
+    if own := snap.inside(environ):
+        at = Place("the snap")
+        paths = {"state": own.common, "run": own.run}
+        entries: dict[str, tuple[Place, Node]] = {
+            key: (at, Scalar(text, plain=False, at=at)) for key, text in paths.items()
+        }
+        yield document.Mapping({"paths": (at, document.Mapping(entries, at))}, at)
 
 
 def settled(trees: Sequence[Node], problems: Sequence[Problem], hostname: str) -> Loaded:

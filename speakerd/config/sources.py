@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from speakerd import snap
 from speakerd.settings import DEFAULT_FILE
 
 FILE_BYTES = 1 << 20
@@ -36,7 +37,8 @@ class Stamp(Struct, frozen=True):
 class Sources(Struct, frozen=True):
     """The settings file and its drop-ins, the environment, and --set; `named`: the file must exist.
 
-    `config` /etc/speakerd.yaml has its drop-ins in /etc/speakerd.d, and likewise for every other file.
+    `config` /etc/speakerd.yaml has its drop-ins in /etc/speakerd.d, and likewise for every other file. In the snap its
+    own file comes before /etc/speakerd.yaml.
     """
 
     config: str = DEFAULT_FILE
@@ -84,7 +86,9 @@ class Sources(Struct, frozen=True):
         return tuple(str(path) for path in self._dropins() if path.suffix in (".yml", ".json", ".conf"))
 
     def _paths(self) -> tuple[Path, ...]:
-        main = [Path(self.config)] if os.path.lexists(self.config) else []
+        own = None if self.named else snap.inside(self.environ)
+        names = [own.settings, self.config] if own else [self.config]
+        main = [Path(name) for name in names if os.path.lexists(name)]
         return (*main, *(path for path in self._dropins() if path.suffix == ".yaml"))
 
     def _dropins(self) -> list[Path]:

@@ -25,6 +25,7 @@ STOREYS = (
         "model",
         "peering",
         "settings",
+        "snap",
         "wire",
         "config.resources",
     },
@@ -110,7 +111,7 @@ PURE = frozenset(
     "advertise aggregates allocator annotations bfd bgp chronicle company conditions config consent deadlines"
     " decide decision diagnosis difference digest errands events exchange explain findings gossip hearers hold holders"
     " kinds members membership mesh metrics model neighbours occupancy outbox outlook ownership peering poolcounts"
-    " prefixes prospects report routes search segments sessions settings sharing snapshot standing status"
+    " prefixes prospects report routes search segments sessions settings sharing snap snapshot standing status"
     " strangers tally terms vips wire wish kube.body kube.kept kube.l2status kube.lease kube.meshkeys kube.objects"
     " kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
