@@ -100,7 +100,7 @@ def _configured(own: Snap) -> int:
         return NOT_VALID
     _write(record, json.dumps(_shown_by_snap_get(own, asked)))
     _healthy(own)
-    running = _text(Path(own.run) / snap.REVISION)
+    running = _text(asking.usual().parent / snap.REVISION)
     if running and running != own.revision:
         _restart(own)
     return FINE

@@ -121,7 +121,7 @@ def _flow(path: list[str], value: str, *, outer: bool = False) -> str:
 
 def quoted(value: str) -> str:
     """As YAML reads it back as this very text."""
-    return value if BARE.fullmatch(value) else json.dumps(value)
+    return value if BARE.fullmatch(value) else json.dumps(value, ensure_ascii=False)
 
 
 def _empty(node: yaml.Node) -> bool:
