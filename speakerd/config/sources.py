@@ -79,7 +79,7 @@ class Sources(Struct, frozen=True):
 
     def stamp(self) -> tuple[Stamp, ...]:
         """What the files look like now; equal stamps mean that nobody saved any."""
-        return tuple(_stamp(path) for path in self._paths())
+        return tuple(stamped(path) for path in self._paths())
 
     def passed_over(self) -> tuple[str, ...]:
         """Drop-ins that look meant, but are not read for their name."""
@@ -108,7 +108,8 @@ def assignment(text: str) -> tuple[str, str]:
     return key.strip(), value
 
 
-def _stamp(path: Path) -> Stamp:
+def stamped(path: Path) -> Stamp:
+    """What a file looks like now."""
     try:
         status = path.stat()
     except OSError:

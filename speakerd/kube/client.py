@@ -51,14 +51,14 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """Requests and watches; `connections`: how many are open now."""
+    """Requests and watches; `connections`: how many are open now; `credentials`: what it calls with."""
 
     def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
-        self._target = Target(
-            credentials.host, credentials.port, credentials.context(), credentials.server_name or credentials.host
-        )
+        self.credentials = credentials
+        self._target = _target(credentials)
         self._headers = _fixed_headers(credentials)
+        self._watching: set[Connection] = set()
+        self._outdated: set[Connection] = set()
         self._free: list[tuple[float, Connection]] = []
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._open: set[Connection] = set()
@@ -74,6 +74,11 @@ class Client:
     def connections(self) -> int:
         """How many are open."""
         return sum(not each.closed for each in self._open)
+
+    @property
+    def idle(self) -> int:
+        """How many of them wait for the next request."""
+        return len(self._free)
 
     async def request(
         self,
@@ -120,6 +125,7 @@ class Client:
             take(lines)
 
         stream = Stream(Lines(heard).feed, patience)
+        self._watching.add(connection)
         try:
             answer = await connection.request("GET", self._path(path), self._all_headers(accept), b"", PATIENCE, stream)
         except Unreachable:
@@ -127,6 +133,7 @@ class Client:
             self.counts[WATCH, UNANSWERED] += 1
             raise
         finally:
+            self._watching.discard(connection)
             self._drop(connection, "watch ended")
         self.counts[WATCH, str(answer.status)] += 1
         return _response(answer)
@@ -142,6 +149,20 @@ class Client:
         waiting, self._again = self._again, asyncio.Event()
         waiting.set()
 
+    def use(self, credentials: Credentials) -> None:
+        """Call with these from now on: watches begin again where they were, a request under way may end as it is.
+
+        Raises CredentialsProblem, and then nothing has changed.
+        """
+        self._target = _target(credentials)
+        self.credentials = credentials
+        self._headers = _fixed_headers(credentials)
+        for connection in (*(each for _, each in self._free), *self._watching):
+            self._drop(connection, "other credentials")
+        self._free.clear()
+        self._outdated = set(self._open)
+        self.stir()
+
     def close(self) -> None:
         """End all connections."""
         if self._sweep:
@@ -151,11 +172,11 @@ class Client:
         self._open.clear()
 
     def _path(self, path: str) -> str:
-        return self._credentials.prefix + path
+        return self.credentials.prefix + path
 
     def _all_headers(self, accept: bytes) -> list[Header]:
         headers = [*self._headers, (b"Accept", accept)]
-        token = self._credentials.bearer()
+        token = self.credentials.bearer()
         return [*headers, (b"Authorization", f"Bearer {token}".encode())] if token else headers
 
     async def _asked(
@@ -215,8 +236,9 @@ class Client:
         return await self._connect()
 
     def _give_back(self, connection: Connection) -> None:
-        if connection.closed:
-            self._open.discard(connection)
+        if connection.closed or connection in self._outdated:
+            self._outdated.discard(connection)
+            self._drop(connection, "not needed")
             return
         loop = asyncio.get_running_loop()
         self._free.append((loop.time(), connection))
@@ -257,6 +279,12 @@ class Lines:
             self._take(whole)
         if self._size > LINE_BYTES:
             raise TooLarge(f"a line of over {LINE_BYTES >> 20} MiB")
+
+
+def _target(credentials: Credentials) -> Target:
+    """Where to call, and how. Raises CredentialsProblem."""
+    name = credentials.server_name or credentials.host
+    return Target(credentials.host, credentials.port, credentials.context(), name)
 
 
 def _fixed_headers(credentials: Credentials) -> tuple[Header, ...]:

@@ -21,13 +21,14 @@ from speakerd.kube import body, kept, lease, objects, reflector
 from speakerd.kube.bgpstatus import BgpStatus
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.configstate import ConfigStates
-from speakerd.kube.credentials import Credentials, CredentialsProblem, find
+from speakerd.kube.credentials import Credentials, CredentialsProblem
 from speakerd.kube.keykeeper import KeyKeeper
 from speakerd.kube.passwords import Passwords
 from speakerd.kube.poolstatus import PoolStatus
 from speakerd.kube.recorder import Recorder
 from speakerd.kube.reflector import FORBIDDEN, Reflector
 from speakerd.kube.remembered import Remembered
+from speakerd.kube.rotation import Rotation
 from speakerd.kube.weather import Weather
 from speakerd.kube.writer import WriteError, Writer
 from speakerd.model import Node, Record
@@ -61,7 +62,6 @@ class Cluster:
         passwords: Mapping[str, Password] = NO_PASSWORDS,
     ) -> None:
         namespace = settings.kubernetes.namespace
-        self._settings = settings
         self._namespace = namespace
         self._changed = changed
         self.services = Reflector(kept.SERVICES, random.random)
@@ -78,6 +78,7 @@ class Cluster:
         self.legacy = Reflector(objects.config_map(namespace, settings.kubernetes.config_map), random.random)
         self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
         self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
+        self._rotation = Rotation(settings.kubernetes.kubeconfig, Path(settings.paths.state), os.environ)
         self.client: Client | None = None
         self.credentials: Credentials | None = None
         self.problem: CredentialsProblem | None = None
@@ -195,6 +196,7 @@ class Cluster:
 
     def look_out(self, now: float) -> bool:
         """Whether what only time brings may be another. To be asked every few seconds."""
+        self._renew()
         version = self.row_version if any(each.error for each in self._always) else None
         return self.weather.look(now, version) or any(each.holding for each in self._kept.values())
 
@@ -290,10 +292,9 @@ class Cluster:
 
     async def _client(self) -> Client:
         """A client with the credentials found; waits until there are any."""
-        kubernetes = self._settings.kubernetes
         while True:
             try:
-                found = find(kubernetes.kubeconfig, Path(self._settings.paths.state), os.environ)
+                found = self._rotation.first()
                 client = Client(found)
             except (CredentialsProblem, ssl.SSLError) as fault:
                 self._lacks(fault)
@@ -302,6 +303,21 @@ class Cluster:
             self.credentials, self.problem = found, None
             log.info("kube.credentials", source=found.source, server=found.server)
             return client
+
+    def _renew(self) -> None:
+        """Call with what the files of the credentials say now; files that cannot be used change nothing."""
+        if not self.client:
+            return
+        try:
+            found = self._rotation.another()
+            if found:
+                self.client.use(found)
+        except (CredentialsProblem, ssl.SSLError) as fault:
+            self._lacks(fault)
+            return
+        if found:
+            self.credentials, self.problem = found, None
+            log.info("kube.credentials", source=found.source, server=found.server)
 
     def _lacks(self, fault: CredentialsProblem | ssl.SSLError) -> None:
         if not isinstance(fault, CredentialsProblem):

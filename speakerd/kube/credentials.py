@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import yaml
 from msgspec import Struct
+from msgspec.structs import replace
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """A pod's service account: token, ca.crt, namespace."""
@@ -22,6 +23,13 @@ KNOWN = (
     "/home/ubuntu/.kube/config",
 )
 """microk8s, k3s, the k8s snap and kubeadm alike, root, the first user; looked at in this order."""
+AUTO = "auto"
+OURS, COPY = "kubeconfig", "copied.kubeconfig"
+"""In the state folder: what an administrator put there, and a copy of what the agent itself may not read."""
+COPIED = "speakerd.io/copied-from"
+"""Extension of a copy, which tells its `original` as `Credentials.source` had it."""
+FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+"""Entries of a cluster or user that name a file."""
 FILE_BYTES = 1 << 20
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -34,6 +42,10 @@ class CredentialsProblem(Exception):
     def __init__(self, where: str, what: str, remedy: str) -> None:
         super().__init__(f"{where}: {what} ({remedy})")
         self.where, self.what, self.remedy = where, what, remedy
+
+
+class NothingFound(CredentialsProblem):
+    """None of the known places has a kubeconfig."""
 
 
 class Hidden:
@@ -50,9 +62,18 @@ class Hidden:
     def __bool__(self) -> bool:
         return bool(self.reveal)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hidden) and other.reveal == self.reveal
+
+    def __hash__(self) -> int:
+        return hash(self.reveal)
+
 
 class Credentials(Struct, frozen=True):
-    """All that a connection needs. `source`: where it came from, for status. `authority`: the Host header."""
+    """All that a connection needs. `source`: where it came from, for status. `authority`: the Host header.
+
+    `files`: what was read for it, and is worth reading again when it changes.
+    """
 
     source: str
     host: str
@@ -67,6 +88,7 @@ class Credentials(Struct, frozen=True):
     key: Hidden = Hidden()
     token: Hidden = Hidden()
     token_file: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def server(self) -> str:
@@ -118,21 +140,70 @@ def _load_pair(context: ssl.SSLContext, pem: str) -> None:
 
 
 def find(setting: str, state: Path, environ: Mapping[str, str]) -> Credentials:
-    """The credentials `kubernetes.kubeconfig` names, or the first of the known places. Raises CredentialsProblem."""
-    if setting != "auto":
-        return load([Path(setting)], setting)
-    ours = state / "kubeconfig"
+    """The credentials `kubernetes.kubeconfig` names, or the first of the known places. Raises CredentialsProblem.
+
+    A copy stands for its original where that may not be read.
+    """
+    ours, copy = state / OURS, state / COPY
+    if setting != AUTO:
+        return _named_ones([Path(setting)], setting, copy)
     if _there(ours):
         return load([ours], str(ours))
     if named := environ.get("KUBECONFIG"):
-        return load([Path(each) for each in named.split(":") if each], f"$KUBECONFIG {named}")
+        return _named_ones(_split(named), f"$KUBECONFIG {named}", copy)
     if "KUBERNETES_SERVICE_HOST" in environ and (ACCOUNT / "token").exists():
         return in_cluster(environ)
+    if original := copied_from(copy):
+        return load([copy], f"{original}, copied to {copy}")
+    return _known_place(str(ours))
+
+
+def original(setting: str, state: Path, environ: Mapping[str, str]) -> Credentials | None:
+    """What is to be copied for an agent that may not read it; None: it has its own. Raises CredentialsProblem."""
+    named = environ.get("KUBECONFIG")
+    if setting != AUTO:
+        inside = Path(setting).absolute().is_relative_to(state.absolute())
+        return None if inside else load([Path(setting)], setting)
+    if (state / OURS).exists():
+        return None
+    return load(_split(named), f"$KUBECONFIG {named}") if named else _known_place(str(state / OURS))
+
+
+def places(setting: str, state: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Every file that `find` may read first, whether it is there or not."""
+    named = _split(environ.get("KUBECONFIG", "")) if setting == AUTO else [Path(setting)]
+    ours = (state / OURS,) if setting == AUTO else ()
+    return (*ours, *named, state / COPY, *map(Path, KNOWN if setting == AUTO else ()))
+
+
+def copied_from(copy: Path) -> str:
+    """What `copy` was made from; "" where it is no copy that can be read."""
+    if not _there(copy):
+        return ""
+    with suppress(CredentialsProblem):
+        listed = _document(copy).get("extensions")
+        for entry in listed if isinstance(listed, list) else ():
+            if isinstance(entry, dict) and entry.get("name") == COPIED:
+                return str((entry.get("extension") or {}).get("original") or "")
+    return ""
+
+
+def _split(named: str) -> list[Path]:
+    return [Path(each) for each in named.split(":") if each]
+
+
+def _named_ones(paths: Sequence[Path], source: str, copy: Path) -> Credentials:
+    if not any(_there(path) for path in paths) and copied_from(copy) == source:
+        return load([copy], f"{source}, copied to {copy}")
+    return load(paths, source)
+
+
+def _known_place(ours: str) -> Credentials:
     for place in map(Path, KNOWN):
         if _there(place):
             return load([place], str(place))
-    remedy = "set kubernetes.kubeconfig, or put one at " + str(ours)
-    raise CredentialsProblem("kubernetes.kubeconfig", "no kubeconfig found in any of the known places", remedy)
+    remedy = f"set kubernetes.kubeconfig, or put one at {ours}"
+    raise NothingFound("kubernetes.kubeconfig", "no kubeconfig found in any of the known places", remedy)
 
 
 def _there(path: Path) -> bool:
@@ -175,7 +246,9 @@ def load(paths: Sequence[Path], source: str) -> Credentials:
     context, _ = _entry(entries, "contexts", current, source)
     cluster, cluster_path = _entry(entries, "clusters", str(context.get("cluster")), source)
     user, user_path = _entry(entries, "users", str(context.get("user")), source)
-    return _credentials(source, (cluster, cluster_path.parent), (user, user_path.parent))
+    about, who = (cluster, cluster_path.parent), (user, user_path.parent)
+    named = [folder / str(entry[name]) for entry, folder in (about, who) for name in FILES if entry.get(name)]
+    return replace(_credentials(source, about, who), files=(*map(str, existing), *map(str, named)))
 
 
 def _named(document: Mapped, section: str) -> Iterator[tuple[str, Mapped]]:

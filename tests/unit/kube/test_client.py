@@ -7,10 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from speakerd.kube.client import CONNECTIONS, LINE_BYTES, Lines, TooLarge, Unreachable, Withheld
+from speakerd.kube.credentials import CredentialsProblem, Hidden
 from speakerd.kube.http import Connection, Target
-from tests.unit.kube.served import LEASES, SERVICE, SERVICES, Served, served, turned
+from tests.unit.kube.served import LEASES, SERVICE, SERVICES, TOKEN, Served, served, turned
 
 
 def test_what_the_api_answers_is_a_response_errors_too() -> None:
@@ -278,5 +280,58 @@ def test_a_certificate_nobody_vouches_for_is_refused(pki: Path, tmp_path: Path) 
         async with served(tls=_server_side(pki), ca=(other / "cert.pem").read_text()) as here:
             with pytest.raises(Unreachable, match="certificate"):
                 await here.client.request("GET", LEASES)
+
+    asyncio.run(scene())
+
+
+def test_other_credentials_count_for_the_next_request_and_open_no_old_connection_again() -> None:
+    async def scene() -> None:
+        async with served(token="stale") as here:
+            refused = await here.client.request("GET", LEASES)
+            here.client.use(replace(here.client.credentials, token=Hidden(TOKEN)))
+            answered = await here.client.request("GET", LEASES)
+            assert (refused.status, answered.status) == (401, 200)
+            assert here.client.connections == 1
+
+    asyncio.run(scene())
+
+
+def test_other_credentials_end_a_watch_so_that_it_begins_again_by_them() -> None:
+    async def scene() -> None:
+        async with served() as here:
+            begun = asyncio.Event()
+            watch = asyncio.create_task(
+                here.client.watch(f"{LEASES}?watch=true&resourceVersion=1", lambda _: begun.set(), 60.0)
+            )
+            await begun.wait()
+            here.client.use(replace(here.client.credentials, token=Hidden("another")))
+            with pytest.raises(Unreachable, match="other credentials"):
+                await watch
+            assert here.client.connections == 0
+
+    asyncio.run(scene())
+
+
+def test_a_request_under_way_ends_by_the_credentials_it_began_with() -> None:
+    async def scene() -> None:
+        async with served() as here:
+            await here.client.request("GET", LEASES)
+            under_way = asyncio.create_task(here.create(LEASES, "one"))
+            await turned(lambda: not here.client.idle)
+            here.client.use(replace(here.client.credentials, token=Hidden("another")))
+            assert (await under_way).status == 201
+            assert here.client.connections == 0
+
+    asyncio.run(scene())
+
+
+def test_credentials_that_cannot_be_used_change_nothing() -> None:
+    async def scene() -> None:
+        async with served() as here:
+            before = here.client.credentials
+            with pytest.raises(CredentialsProblem):
+                here.client.use(replace(before, tls=True, ca="no certificate"))
+            assert here.client.credentials is before
+            assert (await here.client.request("GET", LEASES)).status == 200
 
     asyncio.run(scene())
