@@ -1,0 +1,86 @@
+"""`speakerd credentials`: what root may read, copied to the state folder for an agent that is not root.
+
+The agent takes the file up by itself. One that an administrator put there (`speakerd rbac --kubeconfig`) is left alone.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
+from speakerd.config.load import load
+from speakerd.config.sources import Sources
+from speakerd.config.written import as_yaml
+from speakerd.kube.credentials import COPY, OURS, Credentials, CredentialsProblem, NothingFound, original
+from speakerd.kube.kubeconfig import copied
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options."""
+    Sources.configure(parser)
+    parser.epilog = (
+        "Example: sudo speakerd credentials. Looks where kubernetes.kubeconfig says, or in the known places; the copy"
+        " has all that the kubeconfig names, and the token of now. Plugins (exec) cannot be copied."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Copy what there is, and say so."""
+    loaded = load(Sources.of(args, os.environ))
+    for problem in loaded.problems:
+        fail(problem.object, problem.message, problem.remedy, problem.severity)
+    if loaded.settings is None:
+        return WRONG_USAGE
+    setting, state = loaded.settings.kubernetes.kubeconfig, Path(loaded.settings.paths.state)
+    try:
+        return _settle(_found(setting, state), state)
+    except CredentialsProblem as fault:
+        fail(fault.where, fault.what, fault.remedy)
+    except OSError as fault:
+        fail(str(state), fault.strerror or str(fault), "run as root, once the service has made the folder")
+    return NOT_VALID
+
+
+def _found(setting: str, state: Path) -> Credentials | None:
+    """What is to be copied, and usable: what cannot be used replaces nothing. Raises CredentialsProblem."""
+    try:
+        found = original(setting, state, os.environ)
+    except NothingFound:
+        return None
+    if found:
+        found.context()
+    return found
+
+
+def _settle(found: Credentials | None, state: Path) -> int:
+    """Write the copy where it is another, or end one that nobody wants any more. Raises OSError."""
+    copy = state / COPY
+    if found is None:
+        copy.unlink(missing_ok=True)
+        ours = state / OURS
+        print(
+            f"nothing to copy: {ours} is the agent's own" if ours.exists() else "nothing to copy: no kubeconfig found"
+        )
+        return FINE
+    text = as_yaml([copied(found)])
+    if copy.is_symlink() or not copy.is_file() or copy.read_text() != text:
+        _write(copy, text)
+    print(f"{found.source} is copied to {copy}")
+    return FINE
+
+
+def _write(copy: Path, text: str) -> None:
+    """Whole or not at all, readable by the owner of the folder alone: who owns it may have put links in there."""
+    owner = copy.parent.stat()
+    descriptor, temporary = tempfile.mkstemp(dir=copy.parent, prefix=f".{copy.name}-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).rename(copy)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
