@@ -41,7 +41,7 @@ HERE = (
     Right("metallb.io", ("ipaddresspools", "l2advertisements"), LOOK),
     Right("metallb.io", ("bgppeers", "bgpadvertisements", "bfdprofiles", "communities"), LOOK),
     Right("metallb.io", ("ipaddresspools/status",), ("patch",)),
-    Right("metallb.io", ("configurationstates",), ("get", "create")),
+    Right("metallb.io", ("configurationstates",), ("get", "create", "delete")),
     Right("metallb.io", ("configurationstates/status",), ("patch",)),
     Right("metallb.io", ("servicel2statuses", "servicebgpstatuses"), ("list", "create", "delete")),
     Right("metallb.io", ("servicel2statuses/status", "servicebgpstatuses/status"), ("patch",)),
