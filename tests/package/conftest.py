@@ -1,39 +1,49 @@
-"""A booted machine with speakerd installed as a package would, on a LAN with the embedded API server and a client."""
+"""A booted machine with speakerd's Debian package, on a LAN with the embedded API server, another node and a client."""
 
 import json
-import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.lab import net, objects
-from tests.lab.agents import BINARY
+from tests.lab.agents import BINARY, Agent, ready
 from tests.lab.embedded import Embedded
-from tests.lab.net import Lan
-from tests.package import debian, machine
+from tests.lab.net import Host, Lan
+from tests.lab.traffic import Echo
+from tests.lab.waiting import eventually
+from tests.package import debian, debs, machine
 from tests.package.machine import Machine
 
-UNITS = Path(__file__).parents[2] / "systemd"
 SETTINGS = "/etc/speakerd.yaml"
-KUBECONFIG = "/etc/speakerd.kubeconfig"
+ADMIN = "/etc/kubernetes/admin.conf"
+"""Where kubeadm puts a kubeconfig, for root alone; speakerd is told nothing of it."""
 
 
 @pytest.fixture(scope="session")
 def lan() -> Iterator[Lan]:
     if lacking := net.missing():
         pytest.skip(lacking)
-    with net.orderly(), Lan(nodes=1) as made:
+    with net.orderly(), Lan(nodes=3) as made, Echo(made):
         yield made
+
+
+@contextmanager
+def booting(host: Host) -> Iterator[Machine]:
+    """A machine as this host of the LAN, with nothing of ours on it."""
+    if not machine.unified():
+        pytest.skip("no cgroup2 is mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified")
+    tree = debian.tree("systemd", ("systemd", "systemd-sysv", "procps"))
+    with Machine(tree, host) as booted:
+        yield booted
 
 
 @pytest.fixture(scope="session")
 def bare(lan: Lan) -> Iterator[Machine]:
     """A booted machine with nothing of ours on it."""
-    if not machine.unified():
-        pytest.skip("no cgroup2 is mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified")
-    tree = debian.tree("systemd", ("systemd", "systemd-sysv", "procps"))
-    with Machine(tree, lan.nodes[0]) as booted:
+    with booting(lan.nodes[0]) as booted:
         yield booted
 
 
@@ -47,23 +57,38 @@ def plane(lan: Lan) -> Iterator[Embedded]:
 
 
 @pytest.fixture(scope="session")
-def installed(bare: Machine, plane: Embedded) -> Machine:
-    """The machine with speakerd's folder, unit, user and settings in place, and the service enabled but not started."""
-    folder = Path(BINARY[0]).parent
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there: run ./dev build")
-    shutil.copytree(folder, bare.path("/usr/lib/speakerd"))
-    bare.write("/usr/lib/systemd/system/speakerd.service", (UNITS / "speakerd.service").read_text())
-    bare.write("/usr/lib/sysusers.d/speakerd.conf", (UNITS / "speakerd.sysusers").read_text())
-    bare.write(KUBECONFIG, plane.kubeconfig(bare.host.name).read_text())
-    configure(bare)
-    bare.run("ln", "-s", "../lib/speakerd/speakerd", "/usr/bin/speakerd")
-    bare.run("systemd-sysusers")
-    bare.run("systemctl", "daemon-reload")
-    bare.run("systemctl", "enable", "speakerd")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Debian package of what was compiled."""
+    return debs.build(tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="session")
+def installed(bare: Machine, plane: Embedded, package: Path) -> Machine:
+    """The machine with the package installed where a kubeconfig is, which is all that was done."""
+    credentials(bare, plane)
+    debs.install(bare, package)
     return bare
+
+
+@contextmanager
+def second(lan: Lan, plane: Embedded, *members: str) -> Iterator[Agent]:
+    """Another node of the cluster, which runs the same program by hand, once it knows these members, too."""
+    agent = Agent(lan, lan.nodes[1], plane, BINARY)
+    agent.start()
+    with ExitStack() as stack:
+        stack.callback(agent.stop)
+        names = [agent.host.name, *members]
+        eventually(partial(ready, agent, names), f"{agent.host.name} knows {names}", 30)
+        yield agent
+
+
+def credentials(booted: Machine, plane: Embedded, user: str = "") -> None:
+    """Put a kubeconfig of `user` (the host's own) there, as kubeadm does and replaces it."""
+    booted.write(f"{ADMIN}.new", plane.kubeconfig(user or booted.host.name).read_text())
+    booted.path(f"{ADMIN}.new").chmod(0o600)
+    booted.run("mv", f"{ADMIN}.new", ADMIN)
 
 
 def configure(booted: Machine, **settings: object) -> None:
     """Save the settings file; JSON is YAML."""
-    booted.write(SETTINGS, json.dumps({"kubernetes": {"kubeconfig": KUBECONFIG}, **settings}))
+    booted.write(SETTINGS, json.dumps(settings))

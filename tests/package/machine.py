@@ -84,6 +84,10 @@ class Machine:
                 Path(folder).rmdir()
         return not self._group.exists()
 
+    def ended(self) -> bool:
+        """Whether it has come to its end: powered off, or rebooted, which nobody does for it."""
+        return self._outer.poll() is not None
+
     def run(self, *command: str, check: bool = True) -> str:
         """What `command` prints in there; an AssertionError where it fails, unless told not to check."""
         enter = ["nsenter", f"--target={self._init}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
