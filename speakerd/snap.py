@@ -8,6 +8,8 @@ NAME = "metallb-speaker"
 SERVICE = "speakerd"
 USER = "snap_daemon"
 """The one user beside root that the sandbox lets a process become (snapcraft.yaml, system-usernames)."""
+MODE = 0o640
+"""Of files that hooks and agent share: root without its capabilities, and a user of root's group."""
 NOTED, REVISION = "connected", "revision"
 """Files for the agent and from it: plugs that are connected, one a line (only hooks may ask snapd); what it runs."""
 

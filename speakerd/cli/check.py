@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
+from speakerd import snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, inputs
 from speakerd.cli.terminal import Colour, coloured, paint, table
 from speakerd.config import document, file, legacy
@@ -22,6 +23,7 @@ from speakerd.config.sides import NOTHING
 from speakerd.config.sources import Sources
 from speakerd.model import Config, Pool, Problem, Range
 from speakerd.peering import BfdProfile
+from speakerd.settings import Paths, Settings
 
 MOST = (1 << 63) - 1
 """The largest count told, as MetalLB does: readers of JSON know 64 bits."""
@@ -79,7 +81,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, print, and tell by the exit code."""
     if args.example:
-        sys.stdout.write(example())
+        own = snap.inside(os.environ)
+        defaults = Settings(paths=Paths(own.common, own.run)) if own else Settings()
+        sys.stdout.write(example(defaults))
         return FINE
     verdict, config = checked_files(args.file) if args.file else checked_host(Sources(environ=os.environ))
     if args.output == "json":

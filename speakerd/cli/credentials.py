@@ -8,6 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from speakerd import snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
 from speakerd.config.load import load
 from speakerd.config.sources import Sources
@@ -76,6 +77,8 @@ def _write(copy: Path, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=copy.parent, prefix=f".{copy.name}-")
     try:
         with os.fdopen(descriptor, "w") as file:
+            if snap.inside(os.environ):  # root obeys modes there, and the agent is of its group
+                os.fchmod(descriptor, snap.MODE)
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.write(text)
             file.flush()

@@ -20,13 +20,12 @@ from speakerd.config.load import load, loaded_from
 from speakerd.config.sides import NOTHING
 from speakerd.config.sources import File, Sources
 from speakerd.control import Request
+from speakerd.kube.credentials import COPY, OURS
 from speakerd.model import Problem
 from speakerd.report import Reloaded
 from speakerd.settings import Settings
 from speakerd.snap import Snap
 
-MODE = 0o640
-"""Of the settings file, which root owns: the agent is of root's group, whoever it runs as."""
 TAKEN_OVER = "taken-over"
 """In $SNAP_DATA: what `snap set` had said when it was last looked at, so that only news of it edit the file."""
 PATIENCE = 3.0
@@ -174,7 +173,7 @@ def _sound() -> bool:
 
 def _forgotten(own: Snap) -> int:
     """Leave no credentials to the snapshot that snapd makes of a snap's data when it is removed."""
-    for name in ("kubeconfig", "copied.kubeconfig"):
+    for name in (OURS, COPY):
         (Path(own.common) / name).unlink(missing_ok=True)
     return FINE
 
@@ -202,7 +201,7 @@ def _write(path: Path, text: str) -> None:
         with os.fdopen(handle, "w") as file:
             file.write(text)
             file.flush()
-            os.fchmod(file.fileno(), MODE)
+            os.fchmod(file.fileno(), snap.MODE)
             os.fsync(file.fileno())
         Path(name).replace(path)
     except OSError:

@@ -23,9 +23,13 @@ WORD = re.compile(r"(?!(?:true|false|yes|no|on|off|null)$)[A-Za-z/][\w/-]*")
 """What YAML reads as text without quotes, whoever reads it."""
 
 
-def example() -> str:
+PLAIN = Settings()
+"""What counts where nothing is set."""
+
+
+def example(defaults: Settings = PLAIN) -> str:
     """The file as text."""
-    return HEAD + "\n".join(_section(inspect.type_info(Settings), Settings(), 0)) + "\n"
+    return HEAD + "\n".join(_section(inspect.type_info(Settings), defaults, 0)) + "\n"
 
 
 def _section(wanted: inspect.Type, value: object, depth: int) -> Iterator[str]:
@@ -52,7 +56,7 @@ def _key(name: str, wanted: inspect.Type, value: object, indent: str) -> Iterato
         yield f"{indent}{name}:".ljust(COMMENTS) + comment
         yield from (f"{indent}  - {json.dumps(each)}" for each in value)
     else:
-        yield line.ljust(COMMENTS) + comment
+        yield f"{line:{COMMENTS - 1}} {comment}"
 
 
 def _shown(value: object) -> str:

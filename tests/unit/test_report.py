@@ -142,6 +142,7 @@ def test_a_node_without_trouble_has_no_finding() -> None:
         ({"processes": ProcessesReport(1, 2, 3, announcer_restarts=3)}, Finding.ANNOUNCER_RESTARTS),
         ({"processes": ProcessesReport(1, 2, 3, missing=["locked memory"])}, Finding.HOST_REFUSES),
         ({"processes": ProcessesReport(1, 2, 3, missing=["raw sockets"])}, Finding.NO_RAW_SOCKETS),
+        ({"processes": ProcessesReport(1, 2, 3, not_connected=["a:daemon-notify"])}, Finding.SNAP_NOT_CONNECTED),
         (
             {"services": [ServiceReport("d", "s", [], "", Reason.NO_FREE_ADDRESS, "full")]},
             Finding.SERVICE_UNSERVED,
@@ -217,6 +218,16 @@ def test_a_cluster_without_pools_is_told_whether_it_could_have_any() -> None:
     assert words(told) == [Finding.NO_POOL]
     told.api.kinds = [KindReport("IPAddressPool", 0, synced=True, absent=True)]
     assert set(words(told)) == {Finding.RESOURCES_MISSING, Finding.NO_POOL}
+
+
+def test_a_plug_that_is_missing_explains_what_the_host_refuses() -> None:
+    told = fine()
+    told.processes.missing = ["raw sockets", "real-time scheduling", "locked memory"]
+    told.processes.not_connected = ["metallb-speaker:process-control", "metallb-speaker:network-control"]
+    needed, *others = diagnosis.found(told)
+    assert (needed.severity, needed.object) == ("error", "metallb-speaker:network-control")
+    assert needed.remedy == "sudo snap connect metallb-speaker:network-control"
+    assert [each.finding for each in others] == [Finding.SNAP_NOT_CONNECTED, Finding.HOST_REFUSES]
 
 
 def test_errors_come_before_warnings() -> None:

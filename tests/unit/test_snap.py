@@ -1,6 +1,9 @@
 """Inside the snap folders are the snap's, and only there."""
 
+import pytest
+
 from speakerd import snap
+from speakerd.cli import main
 from speakerd.config.load import control_socket, loaded_from
 from speakerd.config.sources import File
 
@@ -31,6 +34,13 @@ def test_settings_may_say_otherwise() -> None:
 
 def test_commands_find_the_agent_where_settings_cannot_be_read() -> None:
     assert str(control_socket(ENVIRON)).startswith("/run/snap.metallb-speaker_two/")
+
+
+def test_the_example_has_the_snaps_folders(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    assert main(["check", "--example"]) == 0
+    assert "state: /var/snap/metallb-speaker_two/common " in capsys.readouterr().out
 
 
 def test_the_terminal_of_another_snap_is_not_ours() -> None:
