@@ -45,9 +45,7 @@ class Sandbox:
         fill(self.tree, "1", "amd64")
         users = folder / "passwd"
         users.write_text(Path("/etc/passwd").read_text() + f"{snap.USER}:x:{UID}:{UID}::/:/bin/false\n")
-        self.write(
-            f"paths: {{run: {self.run}}}\nkubernetes: {{kubeconfig: {folder}/kubeconfig}}\nbgp: {{listen: false}}\n"
-        )
+        self.write(f"kubernetes: {{kubeconfig: {folder}/kubeconfig}}\nbgp: {{listen: false}}\n")
         (folder / "kubeconfig").write_text(KUBECONFIG)
         (folder / "kubeconfig").chmod(0o600)
         self._environ = {
@@ -57,6 +55,7 @@ class Sandbox:
             "SNAP_DATA": str(self.data),
             "SNAP_COMMON": str(self.common),
             "SNAP_REVISION": "x1",
+            "SPEAKERD_PATHS_RUN": str(self.run),
         }
         self._room = subprocess.Popen(["unshare", "--mount", "--net", "sleep", "infinity"])
         eventually(lambda: self._elsewhere("mnt") and self._elsewhere("net"), "namespaces of its own")
