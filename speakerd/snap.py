@@ -17,7 +17,6 @@ PLUGS: Mapping[str, str] = {
     "network-control": "this host answers for no address by ARP and NDP, and hears no member by Ethernet",
     "process-control": "a busy host may delay answers: no real-time priority",
     "network-observe": "doctor sees less of this host's network",
-    "daemon-notify": "systemctl status does not tell how the agent is",
     "etc-speakerd": "/etc/speakerd.yaml and /etc/speakerd.d are not read",
     "kubeconfigs": "no kubeconfig of k3s, the k8s snap, kubeadm or a classic microk8s is found by itself",
 }

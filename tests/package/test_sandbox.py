@@ -152,14 +152,14 @@ def test_credentials_that_changed_are_copied_again(sandbox: Sandbox) -> None:
 
 
 def test_without_raw_sockets_it_stays_up_and_names_what_would_give_them(sandbox: Sandbox) -> None:
-    (sandbox.data / snap.NOTED).write_text("daemon-notify\n")
+    (sandbox.data / snap.NOTED).write_text("network-observe\n")
     sandbox.start(f"{LACKING},net_raw")
     told = sandbox.status()
     assert told["processes"]["announcer"]
     assert "raw sockets" in told["processes"]["missing"]
     missing = {each["object"]: each["remedy"] for each in told["findings"] if each["finding"] == "snap-not-connected"}
     assert missing["metallb-speaker:network-control"] == "sudo snap connect metallb-speaker:network-control"
-    assert "metallb-speaker:daemon-notify" not in missing
+    assert "metallb-speaker:network-observe" not in missing
 
 
 def test_it_starts_again_where_it_ran(sandbox: Sandbox) -> None:

@@ -142,7 +142,7 @@ def test_a_node_without_trouble_has_no_finding() -> None:
         ({"processes": ProcessesReport(1, 2, 3, announcer_restarts=3)}, Finding.ANNOUNCER_RESTARTS),
         ({"processes": ProcessesReport(1, 2, 3, missing=["locked memory"])}, Finding.HOST_REFUSES),
         ({"processes": ProcessesReport(1, 2, 3, missing=["raw sockets"])}, Finding.NO_RAW_SOCKETS),
-        ({"processes": ProcessesReport(1, 2, 3, not_connected=["a:daemon-notify"])}, Finding.SNAP_NOT_CONNECTED),
+        ({"processes": ProcessesReport(1, 2, 3, not_connected=["a:network-observe"])}, Finding.SNAP_NOT_CONNECTED),
         (
             {"services": [ServiceReport("d", "s", [], "", Reason.NO_FREE_ADDRESS, "full")]},
             Finding.SERVICE_UNSERVED,

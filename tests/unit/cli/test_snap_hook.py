@@ -124,8 +124,8 @@ def test_a_host_without_the_optional_connections_is_well(snapd: Snapd) -> None:
 
 
 def test_a_connection_that_counts_from_the_start_starts_the_agent_again(snapd: Snapd) -> None:
-    snapd.connect(["network-control", "daemon-notify"])
-    assert (hook("connect-plug-daemon-notify"), snapd.asked("restart")) == (0, [])
+    snapd.connect(["network-control", "network-observe"])
+    assert (hook("connect-plug-network-observe"), snapd.asked("restart")) == (0, [])
     assert (hook("connect-plug-network-control"), snapd.asked("restart")) == (0, [["metallb-speaker.speakerd"]])
 
 
