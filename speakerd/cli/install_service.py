@@ -27,10 +27,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check, then do it step by step, and say each."""
-    folder, one_file = _standing()
+    program, one_file = _standing()
     if not args.dry_run:
-        _must_do(folder, one_file=one_file)
-    for step in installation(folder, one_file=one_file, now=args.now):
+        _must_do(program.parent, one_file=one_file)
+    for step in installation(program, one_file=one_file, now=args.now):
         if args.dry_run:
             print(f"would {said(step)}")
             continue
@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _standing() -> tuple[Path, bool]:
-    """The folder of the program, and whether it was unpacked from the one file. Raises Ended."""
-    if "__compiled__" not in globals():
+    """The program, and whether it was unpacked from the one file. Raises Ended."""
+    if not hasattr(sys.modules["__main__"], "__compiled__"):
         fail("install-service", f"this is not the compiled program, but {sys.executable}", "./dev build makes it")
         raise Ended(WRONG_USAGE)
-    return Path("/proc/self/exe").readlink().parent, "NUITKA_ONEFILE_PARENT" in os.environ
+    return Path("/proc/self/exe").readlink(), "NUITKA_ONEFILE_PARENT" in os.environ
 
 
 def _must_do(folder: Path, *, one_file: bool) -> None:

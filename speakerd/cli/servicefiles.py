@@ -36,10 +36,11 @@ class Write(Struct, frozen=True):
 
 
 class Copy(Struct, frozen=True):
-    """A folder with all that is in it."""
+    """A folder with all that is in it, where its `program` gets the name that it has everywhere."""
 
     path: Path
     source: Path
+    program: str
 
 
 class Link(Struct, frozen=True):
@@ -64,15 +65,14 @@ class Call(Struct, frozen=True):
 Step = Write | Copy | Link | Remove | Call
 
 
-def installation(folder: Path, *, one_file: bool, now: bool) -> Iterator[Step]:
-    """For the program in `folder`, which is gone after this run where it was unpacked from `one_file`. Raises OSError.
+def installation(program: Path, *, one_file: bool, now: bool) -> Iterator[Step]:
+    """For this `program`, whose folder is gone after this run where it was unpacked from `one_file`. Raises OSError.
 
     `now`: have it started, too.
     """
-    home = UNPACKED if one_file else folder
     if one_file:
-        yield Copy(UNPACKED, folder)
-    program = home / "speakerd"
+        yield Copy(UNPACKED, program.parent, program.name)
+        program = UNPACKED / "speakerd"
     for name, path in PLACES.items():
         yield Write(path, MARK + (SOURCES / name).read_text().replace(PROGRAM, str(program)))
     yield Link(LINK, program)
@@ -118,7 +118,7 @@ def carry_out(step: Step, root: Path = Path("/")) -> bool:
         case Write():
             return _write(root / step.path.relative_to("/"), step.text)
         case Copy():
-            return _copy(root / step.path.relative_to("/"), step.source)
+            return _copy(root / step.path.relative_to("/"), step.source, step.program)
         case Link():
             return _link(root / step.path.relative_to("/"), step.target)
         case Remove():
@@ -137,12 +137,14 @@ def _write(path: Path, text: str) -> bool:
     return True
 
 
-def _copy(path: Path, source: Path) -> bool:
+def _copy(path: Path, source: Path, program: str) -> bool:
     """The old one stays until the new one is whole: a service may be running from it."""
     fresh = path.with_name(f".{path.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source, fresh)
+    (fresh / program).rename(fresh / "speakerd")
+    fresh.chmod(0o755)
     _remove(path)
     fresh.rename(path)
     return True

@@ -26,7 +26,7 @@ ADMIN = "/etc/kubernetes/admin.conf"
 def lan() -> Iterator[Lan]:
     if lacking := net.missing():
         pytest.skip(lacking)
-    with net.orderly(), Lan(nodes=3) as made, Echo(made):
+    with net.orderly(), Lan(nodes=3, routers=1) as made, Echo(made):
         yield made
 
 

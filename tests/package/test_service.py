@@ -86,6 +86,14 @@ def test_systemctl_status_tells_all(service: Machine) -> None:
     assert len(re.findall(r"[├└]─ *\d+ /usr/lib/speakerd/speakerd run", text)) == 3, text
 
 
+def test_the_journal_has_the_events_name_and_its_fields(service: Machine) -> None:
+    lines = service.run("journalctl", "--unit", UNIT, "--no-pager", "--output=json", "EVENT=kube.credentials")
+    told = json.loads(lines.splitlines()[-1])
+    assert told["MESSAGE"].startswith("kube.credentials source=")
+    assert told["SPEAKERD_SERVER"].startswith("http://")
+    assert (told["PRIORITY"], told["_COMM"]) == ("6", "controller")
+
+
 def test_the_user_has_no_right_it_does_not_need(service: Machine) -> None:
     uid = service.run("id", "-u", UNIT).strip()
     for name in PROCESSES:

@@ -23,33 +23,35 @@ from speakerd.cli.servicefiles import (
     said,
 )
 
-FOLDER = Path("/opt/speakerd.dist")
+PROGRAM_HERE = Path("/opt/speakerd.dist/speakerd")
 
 
 def test_the_units_run_the_program_where_it_stands() -> None:
-    steps = list(installation(FOLDER, one_file=False, now=False))
+    steps = list(installation(PROGRAM_HERE, one_file=False, now=False))
     texts = [each.text for each in steps if isinstance(each, Write)]
     assert len(texts) == len(PLACES)
     assert all(text.startswith(MARK) and PROGRAM not in text for text in texts)
-    assert any(f"ExecStart={FOLDER}/speakerd run\n" in text for text in texts)
-    assert Link(LINK, FOLDER / "speakerd") in steps
+    assert any(f"ExecStart={PROGRAM_HERE} run\n" in text for text in texts)
+    assert Link(LINK, PROGRAM_HERE) in steps
     assert not any(isinstance(each, Copy) for each in steps)
 
 
 def test_the_one_file_is_unpacked_to_where_it_stays() -> None:
-    steps = list(installation(Path("/tmp/unpacked"), one_file=True, now=True))
-    assert steps[0] == Copy(UNPACKED, Path("/tmp/unpacked"))
+    steps = list(installation(Path("/tmp/unpacked/speakerd.bin"), one_file=True, now=True))
+    assert steps[0] == Copy(UNPACKED, Path("/tmp/unpacked"), "speakerd.bin")
     assert Link(LINK, UNPACKED / "speakerd") in steps
     assert steps[-1] == Call(("systemctl", "enable", "--now", "speakerd.service"))
 
 
 def test_every_unit_is_known_to_systemd_before_it_is_enabled() -> None:
-    commands = [each.command[0] for each in installation(FOLDER, one_file=False, now=False) if isinstance(each, Call)]
+    commands = [
+        each.command[0] for each in installation(PROGRAM_HERE, one_file=False, now=False) if isinstance(each, Call)
+    ]
     assert commands == ["systemd-sysusers", "systemd-tmpfiles", "systemctl", "systemctl"]
 
 
 def test_what_is_so_already_is_not_done_again(tmp_path: Path) -> None:
-    steps = [each for each in installation(FOLDER, one_file=False, now=False) if not isinstance(each, Call)]
+    steps = [each for each in installation(PROGRAM_HERE, one_file=False, now=False) if not isinstance(each, Call)]
     assert [carry_out(each, tmp_path) for each in steps] == [True] * len(steps)
     assert [carry_out(each, tmp_path) for each in steps] == [False] * len(steps)
     (tmp_path / "etc/systemd/system/speakerd.service").write_text("edited")
@@ -59,16 +61,16 @@ def test_what_is_so_already_is_not_done_again(tmp_path: Path) -> None:
 def test_a_folder_that_is_copied_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    (source / "speakerd").write_text("new")
+    (source / "speakerd.bin").write_text("new")
     old = tmp_path / UNPACKED.relative_to("/")
     old.mkdir(parents=True)
     (old / "left.so").touch()
-    carry_out(Copy(UNPACKED, source), tmp_path)
+    carry_out(Copy(UNPACKED, source, "speakerd.bin"), tmp_path)
     assert [each.name for each in old.iterdir()] == ["speakerd"]
 
 
 def test_all_that_was_made_is_removed_and_nothing_that_was_not(tmp_path: Path) -> None:
-    for step in installation(FOLDER, one_file=False, now=False):
+    for step in installation(PROGRAM_HERE, one_file=False, now=False):
         if not isinstance(step, Call):
             carry_out(step, tmp_path)
     for step in removal(tmp_path):
@@ -81,12 +83,15 @@ def test_all_that_was_made_is_removed_and_nothing_that_was_not(tmp_path: Path) -
 
 
 def test_each_step_is_said_before_anything_is_done() -> None:
-    assert [said(each) for each in installation(FOLDER, one_file=False, now=False)][:1] == [
+    assert [said(each) for each in installation(PROGRAM_HERE, one_file=False, now=False)][:1] == [
         "write /etc/systemd/system/speakerd.service"
     ]
-    assert [said(each) for each in (Copy(UNPACKED, FOLDER), Link(LINK, FOLDER), Remove(LINK), Call(("true",)))] == [
-        f"copy {FOLDER} to {UNPACKED}",
-        f"link {LINK} to {FOLDER}",
+    assert [
+        said(each)
+        for each in (Copy(UNPACKED, Path("/x"), "y"), Link(LINK, PROGRAM_HERE), Remove(LINK), Call(("true",)))
+    ] == [
+        f"copy /x to {UNPACKED}",
+        f"link {LINK} to {PROGRAM_HERE}",
         f"remove {LINK}",
         "run true",
     ]
