@@ -125,4 +125,6 @@ def test_a_reboot_hands_over_while_the_network_is_up(
             assert said.read() == "it is down\n"
     assert (watch.outage.lost, watch.outage.moves) == (0, 1)
     assert answering(lan, address) == [beside.host.name]
+    lan.link(lan.nodes[2], "up")
     plane.cluster.delete("Service", "rebooted")
+    plane.cluster.delete("EndpointSlice", "rebooted-ipv4")

@@ -61,6 +61,8 @@ def test_from_the_folder_it_runs_where_it_stands(machine: Machine, plane: Embedd
     publish(plane.cluster, "by-hand", [lan.nodes[2]])
     (address,) = given(plane.cluster, "by-hand", 20)
     assert owner(lan, address, 20)
+    plane.cluster.delete("Service", "by-hand")
+    plane.cluster.delete("EndpointSlice", "by-hand-ipv4")
 
 
 def test_once_more_nothing_is_left_to_do(machine: Machine) -> None:
