@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from speakerd import snap
-from speakerd.cli import FINE, WRONG_USAGE, fail
+from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
 from speakerd.config.sources import Sources
 from speakerd.link import Link
 from speakerd.log import Output
@@ -27,13 +27,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read the settings, make the folders, and supervise until SIGTERM."""
+    """See to it that the program is whole, read the settings, make the folders, and supervise until SIGTERM."""
     sources = Sources.of(args, os.environ)
     stamp = sources.stamp()
     finish = _reading(sources)
-    from speakerd import supervisor  # noqa: PLC0415  loads the announcer while the other process reads YAML
+    from speakerd import selftest, supervisor  # noqa: PLC0415  loads the announcer while the other process reads YAML
 
+    broken = selftest.problems()
     settings = finish()
+    if broken:
+        fail("this build", "; ".join(broken), selftest.REMEDY)
+        return NOT_VALID
     if settings is None:
         return WRONG_USAGE
     lock = supervisor.locked()

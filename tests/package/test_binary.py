@@ -54,6 +54,10 @@ def test_structs_decode_all_their_fields(moved: Path, tmp_path: Path) -> None:
     assert (pool["name"], pool["cidrs"], pool["autoAssign"]) == ("lan", ["10.0.0.0/28"], False)
 
 
+def test_it_finds_itself_whole(moved: Path) -> None:
+    assert json.loads(said(moved, "version", "--check", "-o", "json"))["version"] == __version__
+
+
 def test_it_has_what_it_prints_with_it(moved: Path) -> None:
     assert said(moved, "check", "--example") == (ROOT / "conf" / "speakerd.yaml").read_text()
     assert "ipaddresspools.metallb.io" in said(moved, "crds")

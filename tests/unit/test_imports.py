@@ -98,7 +98,7 @@ STOREYS = (
         "outlook",
     }
     | {"membership.transport", "metrics", "segments", "standing", "tally"}
-    | {"packet", "privileges", "prospects", "report", "sd_notify", "sessions"}
+    | {"packet", "privileges", "prospects", "report", "sd_notify", "selftest", "sessions"}
     | {"bfd.mirror", "bfd.neighbours", "bfd.part", "bfd.transport"},
     {"routers"},
     {"announcer", "controller"},
