@@ -19,6 +19,7 @@ BENCHES = {
     "failover": "the owner of a VIP dies, stalls, stops or is drained: how long it is silent; keepalived beside it",
     "bgp": "FRR and BIRD as receivers: a Service, a restart, 10,000 prefixes, BFD; the codec beside ExaBGP's",
     "trouble": "BGP peers that misbehave, one of them with a million prefixes: how long a good one waits for them",
+    "footprint": "size, start, memory, what idle minutes take: CPU, wake-ups, disk; the one file, too",
     "responder": "ARP and NDP without a network: time a frame, random frames",
     "decide": "a plan from nothing, after one change, one more allocation: many Services, pools and nodes",
     "ownership": "a death among 200 nodes with 2,000 VIPs: what it costs another node to decide",
@@ -35,7 +36,11 @@ def main() -> int:
     parser.add_argument("--binary", action="store_true", help="the compiled speakerd alone (see ./dev build)")
     parser.add_argument("--cases", default="", metavar="A,B", help="failover, bgp: these alone (a: also a.2, a.3, ...)")
     parser.add_argument(
-        "--runs", type=int, default=10, metavar="N", help="failover, bgp: of each case, steady: minutes (default 10)"
+        "--runs",
+        type=int,
+        default=10,
+        metavar="N",
+        help="failover, bgp: of each case; steady, footprint: idle minutes (default 10)",
     )
     args = parser.parse_args()
     programs: dict[str, Sequence[str]] = {"cpython": CPYTHON} if not args.binary else {}

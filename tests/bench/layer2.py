@@ -4,27 +4,22 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from tests.bench.figures import Options, Outcome, at_most, quantile
-from tests.lab import net, objects
-from tests.lab.agents import PARTS, ROOT, Agent, Memory, Part, fleet
-from tests.lab.embedded import Embedded
+from tests.bench.pool import FIRST, MOST, at_rest, first_answer, grow, pooled
+from tests.lab import net
+from tests.lab.agents import PARTS, ROOT, Agent, fleet
 from tests.lab.frames import ETH_ARP, answers, who_has
 from tests.lab.net import Host, Lan, inside
-from tests.lab.steps import publish
 from tests.lab.waiting import eventually
 
-FIRST = IPv4Address("10.99.16.0")
 LEAST = "10.99.99.99"
 """Answered for by the least that a Python process can do (least.py): the physical limit of speakerd's round trip."""
-SIZES = (1, 100, 1000)
-CALM, STILL = 8.0, 0.3
-"""Seconds apart at which all processes take the same memory, to so many MiB."""
+SIZES = (1, 100, MOST)
 ROUNDS, BATCH, PACED, PACE = 20, 100, 300, 0.01
 """Back to back: questions by turns to kernel and VIP, in batches, so that a machine's moods hit both."""
 STORM_RATE, STORM_SECONDS = 20_000, 5.0
@@ -47,34 +42,15 @@ def run(options: Options) -> Outcome:
     return outcome
 
 
-@contextmanager
-def _plane(nodes: int) -> Iterator[tuple[Lan, Embedded]]:
-    """A LAN with an API server and one pool for everything."""
-    with Lan(nodes) as lan, Embedded(lan) as plane:
-        plane.cluster.ensure(objects.namespace(objects.METALLB))
-        plane.cluster.create(objects.pool("bench", f"{FIRST}-{FIRST + max(SIZES) - 1}"))
-        plane.cluster.create(objects.advertisement("bench"))
-        yield lan, plane
-
-
-def _grow(lan: Lan, plane: Embedded, size: int) -> None:
-    """As many Services as `size`, the last one answered; addresses are given from the lowest up."""
-    there = len(plane.cluster.every("Service", "default"))
-    for number in range(there, size):
-        publish(plane.cluster, f"many-{number}", lan.nodes)
-    for number in {0, size // 2, size - 1}:
-        eventually(partial(answers, lan.client, str(FIRST + number)), f"VIP {number} is answered", 60)
-
-
 def _round_trips_and_storm(name: str, program: Sequence[str], outcome: Outcome) -> None:
-    with _plane(1) as (lan, plane), fleet(lan, plane, program) as (agent,):
+    with pooled(1) as (lan, plane), fleet(lan, plane, program) as (agent,):
         (node,) = lan.nodes
         log = plane.folder / "least.log"
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         least = lan.spawn(node, sys.executable, "-m", "tests.bench.least", "eth0", LEAST, log=log, env=env)
         eventually(partial(answers, lan.client, LEAST), "the least process answers")
         for size in (min(SIZES), max(SIZES)):
-            _grow(lan, plane, size)
+            grow(lan, plane, size)
             _say(f"{name}: round trips with {size} VIPs")
             _round_trips(name, lan, size, outcome)
         _placed(name, lan, (agent.pid("announcer"), least.pid), outcome)
@@ -196,35 +172,21 @@ def _ran(pid: int) -> float:
 def _starts(name: str, program: Sequence[str], outcome: Outcome) -> None:
     """From the start of the process until a VIP that is in the API is answered."""
     _say(f"{name}: {STARTS} starts")
-    with _plane(1) as (lan, plane):
+    with pooled(1) as (lan, plane):
         with fleet(lan, plane, program):
-            _grow(lan, plane, 1)
-        found = [_start(lan, plane, program) for _ in range(STARTS)]
+            grow(lan, plane, 1)
+        found = [first_answer(lan, plane, program) for _ in range(STARTS)]
     outcome["figures"][f"{name}.start.p50.s"] = round(quantile(found, 0.5), 3)
     outcome["figures"][f"{name}.start.max.s"] = round(max(found), 3)
     limit = START_LIMIT[name]
     outcome["goals"].append(at_most(f"{name}: process start to first answer, p50", quantile(found, 0.5), limit, "s"))
 
 
-def _start(lan: Lan, plane: Embedded, program: Sequence[str]) -> float:
-    (node,) = lan.nodes
-    agent = Agent(lan, node, plane, program)
-    start = time.perf_counter()
-    agent.start()
-    try:
-        eventually(lambda: answers(lan.client, str(FIRST), 0.005), "the VIP is answered again", 20)
-        return time.perf_counter() - start
-    finally:
-        agent.stop()
-
-
 def _memory(name: str, program: Sequence[str], outcome: Outcome) -> None:
-    """Of the processes of one node, by the number of Services; CPython's own code is shared with this very bench."""
+    """Of the processes of one node, by the number of Services."""
     for size in SIZES:
         _say(f"{name}: memory with {size} Services")
-        with _plane(1) as (lan, plane), fleet(lan, plane, program) as (agent,):
-            _grow(lan, plane, size)
-            used = _in_calm(agent)
+        used = at_rest(program, size)
         for part in PARTS:
             outcome["figures"][f"{name}.memory.{size}.{part}.rss.MiB"] = round(used[part].rss, 1)
             outcome["figures"][f"{name}.memory.{size}.{part}.pss.MiB"] = round(used[part].pss, 1)
@@ -233,17 +195,6 @@ def _memory(name: str, program: Sequence[str], outcome: Outcome) -> None:
     outcome["goals"].append(
         at_most(f"{name}: PSS of all processes, {SIZES[-1]} Services", total * 1.048576, 55.0, "MB")
     )
-
-
-def _in_calm(agent: Agent) -> Mapping[Part, Memory]:
-    """Once it changes no more: what was read once at the start has been given back, and all is written down."""
-    used = agent.memory()
-    while True:
-        before = used
-        time.sleep(CALM)
-        used = agent.memory()
-        if abs(sum(each.pss for each in used.values()) - sum(each.pss for each in before.values())) < STILL:
-            return used
 
 
 def _say(text: str) -> None:

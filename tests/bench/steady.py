@@ -12,7 +12,7 @@ from tests.bench.figures import Options, Outcome, at_most
 from tests.kube import controlplane
 from tests.kube.controlplane import ControlPlane
 from tests.lab import net, objects
-from tests.lab.agents import PARTS, Agent, Part, fleet
+from tests.lab.agents import PARTS, Agent, Part, Plane, fleet
 from tests.lab.net import Lan, tool
 from tests.lab.scrape import samples
 from tests.lab.steps import publish, vip_leases
@@ -41,22 +41,24 @@ def run(options: Options) -> Outcome:
         with fleet(lan, plane, program) as agents:
             for number in range(VIPS):
                 publish(plane.cluster, f"steady-{number}", lan.nodes)
-            eventually(lambda: _settled(plane, agents), "every VIP has owner and heir, and it is written down", 120)
+            eventually(
+                lambda: settled(plane, agents, VIPS), "every VIP has owner and heir, and it is written down", 120
+            )
             _watch(name, lan, plane, agents, options.runs, outcome)
     return outcome
 
 
-def _settled(plane: ControlPlane, agents: Sequence[Agent]) -> bool:
-    """Whether all is done and written: then seconds pass without a write."""
-    vips = agents[0].status().get("vips", ())
-    if len(vips) < VIPS or not all(each["owner"] and each["heir"] for each in vips):
+def settled(plane: Plane, agents: Sequence[Agent], vips: int) -> bool:
+    """Whether all is done for so many VIPs, and written: then seconds pass without a write."""
+    known = agents[0].status().get("vips", ())
+    if len(known) < vips or not all(each["owner"] and each["heir"] for each in known):
         return False
     before = _writes(plane)
     time.sleep(5.0)
     return _writes(plane) == before
 
 
-def _writes(plane: ControlPlane) -> Counter[str]:
+def _writes(plane: Plane) -> Counter[str]:
     """By name of what was written, but for the allocator's Lease."""
     return Counter(each.name for each in plane.cluster.writes() if each.name != ALLOCATOR)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+import time
+from collections import deque
 from collections.abc import Mapping
 from itertools import count
 
@@ -15,6 +17,8 @@ from tests.embedded.store import Change, encoded
 
 SLOW_READER = 16 << 20
 """Bytes a watcher may leave unread until it is cut off, as the real server does."""
+REMEMBERED = 64
+"""Connections of which it is told when they first asked."""
 
 
 class Faults(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +44,10 @@ class Faults(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Server:
-    """Accepts connections; `tokens`: who each bearer token is, none: anybody may."""
+    """Accepts connections; `tokens`: who each bearer token is, none: anybody may.
+
+    `first`: who sent the first request of each of the last connections, and when (CLOCK_MONOTONIC, seconds).
+    """
 
     def __init__(self, api: Api, tokens: Mapping[str, str], bookmarks: float) -> None:
         self.api = api
@@ -48,6 +55,7 @@ class Server:
         self.faults = Faults()
         self.connections: set[Connection] = set()
         self.watches: dict[Connection, Watch] = {}
+        self.first: deque[tuple[str, float]] = deque(maxlen=REMEMBERED)
         self._tokens = tokens
         self._listener: asyncio.Server | None = None
         self._where: tuple[str, int, ssl.SSLContext | None] = ("", 0, None)
@@ -116,6 +124,7 @@ class Server:
             "reads": dict(self.api.reads),
             "writes": len(self.api.writes),
             "revision": self.api.store.revision,
+            "first": list(self.first),
         }
 
     def _set(self, faults: Faults) -> None:
@@ -163,6 +172,7 @@ class Connection(asyncio.Protocol):
         self._held: list[Request] = []
         self._unsent = bytearray()
         self._timers: list[asyncio.TimerHandle] = []
+        self._asked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -223,6 +233,9 @@ class Connection(asyncio.Protocol):
 
     def _take(self, request: Request) -> None:
         server = self._server
+        if not self._asked:
+            self._asked = True
+            server.first.append((request.user or "", time.monotonic()))
         if request.path.startswith("/_"):
             self._answer(server.side(request))
         elif server.hanging and server.matches(request):

@@ -66,7 +66,7 @@ class Agent:
         self.host = host
         self._lan, self._command = lan, command
         self._folder = plane.folder / host.name
-        self.run, self.log = self._folder / "run", self._folder / "log"
+        self.run, self.state, self.log = self._folder / "run", self._folder / "state", self._folder / "log"
         self._folder.mkdir(exist_ok=True)
         self.config = self._folder / "speakerd.yaml"
         wanted = dict(settings or {})
@@ -79,7 +79,7 @@ class Agent:
         """Write the settings file; JSON is YAML."""
         fixed = {
             "node": {"name": self.host.name},
-            "paths": {"state": str(self._folder / "state"), "run": str(self.run)},
+            "paths": {"state": str(self.state), "run": str(self.run)},
         }
         self.config.write_text(json.dumps({**fixed, **settings}, indent=1))
 

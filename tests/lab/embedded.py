@@ -12,6 +12,7 @@ from typing import Self
 
 import msgspec
 
+from tests.kube.pki import Pki
 from tests.lab import objects
 from tests.lab.cluster import Access, ApiError, Cluster, Write
 from tests.lab.net import Lan
@@ -24,14 +25,15 @@ PORT = 6443
 class Embedded:
     """From enter to exit. `cluster` is the administrator's view, with a Node for each node of the LAN.
 
-    `bare`: MetalLB was never here: no CustomResourceDefinitions, no namespace.
+    `bare`: MetalLB was never here: no CustomResourceDefinitions, no namespace. `tls`: by HTTPS, as real servers are.
     """
 
     cluster: Cluster
     folder: Path
 
-    def __init__(self, lan: Lan, *, bare: bool = False) -> None:
-        self._lan, self._bare = lan, bare
+    def __init__(self, lan: Lan, *, bare: bool = False, tls: bool = False) -> None:
+        self._lan, self._bare, self._tls = lan, bare, tls
+        self._pki: Pki | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -60,16 +62,20 @@ class Embedded:
         server = self._lan.server
         users = [f"--user={node.name}" for node in self._lan.nodes]
         where = [f"--dir={self.folder}", f"--bind={server.ipv4}", f"--port={PORT}"]
-        without = ["--no-crds"] if self._bare else []
+        more = ["--no-crds"] if self._bare else []
+        if self._tls:
+            self._pki = pki = Pki(self.folder / "pki", server.ipv4)
+            more += [f"--cert={pki.certificate}", f"--key={pki.key}", f"--ca={pki.ca}"]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = (sys.executable, "-m", "tests.embedded", *where, *users, *without)
+        command = (sys.executable, "-m", "tests.embedded", *where, *users, *more)
         self._lan.spawn(server, *command, log=self.folder / "api.log", env=env)
 
     def _access(self) -> Access:
         config = self.folder / "admin.kubeconfig"
         text = eventually(lambda: config.exists() and config.read_text(), "the embedded API server is up")
         token = json.loads(str(text))["users"][0]["user"]["token"]
-        return Access(self._lan.server.namespace, f"http://{self._lan.server.ipv4}:{PORT}", token)
+        scheme, ca = ("https", self._pki.ca) if self._pki else ("http", None)
+        return Access(self._lan.server.namespace, f"{scheme}://{self._lan.server.ipv4}:{PORT}", token, ca)
 
     def _ready(self) -> bool:
         try:
