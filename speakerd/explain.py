@@ -39,6 +39,7 @@ BECAUSE: Mapping[str, str] = {
     "rebalance": "{previous} had more than its share, and handed it over",
     "contest-lost": "{owner} and {previous} both claimed it when they met, and {owner} won",
     "restored": "nobody claimed it, and {owner} had it before, or was next in line",
+    "other": "it moved to {owner} for a cause that only later versions of speakerd know: ask there",
 }
 """Causes of ownership, as a sentence."""
 AGAIN = "nobody could have it for a time ({cause}), and {owner} took it when somebody could again"

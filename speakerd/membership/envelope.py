@@ -16,7 +16,7 @@ class Carrier(IntEnum):
 
 
 class Kind(IntEnum):
-    """What a body is: up to 15 membership's own, above that ownership's."""
+    """What a body is: up to 15 membership's own, above that ownership's. Numbers are never used anew (message.py)."""
 
     HEARTBEAT = 1
     HELLO = 2
@@ -28,7 +28,6 @@ class Kind(IntEnum):
     PROPOSAL = 18
     CONSENT = 19
     OFFER = 20
-    TAKEN = 21
     REFUSAL = 22
     QUESTION = 23
     ANSWER = 24

@@ -1,6 +1,7 @@
 """What members tell one another about life: heartbeats, proofs of a boot, votes, refutations.
 
-Bodies of messages as MessagePack arrays; what a stranger could make long has a limit here.
+Bodies of messages as MessagePack arrays, which grow at their end alone (message.py); what a stranger could make long is
+limited here.
 """
 
 from collections.abc import Iterable

@@ -5,6 +5,16 @@
 | sender | receiver, none: all | body | HMAC-SHA-256 of all before, 128 bits |
 
 The carrier is signed, so that what was said by UDP cannot be said again by a frame.
+
+Members of several versions live in one mesh, since hosts are upgraded one after the other. Nothing is negotiated; four
+rules hold in every version, so that an older one reads what it knows and passes over the rest:
+- Head, names and signature stay as they are here, and MOST is never exceeded. `version` counts up when something is
+  added, for people and captures alone: a receiver reads every version from the first on.
+- A body, and a structure within one, only gains fields at its end, each with a default for when it is missing. No field
+  takes values that it did not take before, but for causes of moves: one that is not known is told as "other".
+- What cannot be said so is a kind of its own. A receiver counts a kind that it does not know, and drops it: it has lost
+  a message, as any network may.
+- Should the head ever have to change, MAGIC does, and for one release every member speaks and reads both.
 """
 
 from enum import StrEnum
@@ -14,7 +24,7 @@ from speakerd.membership.envelope import Carrier, Envelope, Kind
 from speakerd.membership.keys import TAG_BYTES, Keyring, Signer
 from speakerd.wire import DecodeError
 
-MAGIC, VERSION = b"\x5a", 1
+MAGIC, VERSION, OLDEST = b"\x5a", 1, 1
 HEAD = Form("!cBBB4sQQBBH")
 MOST = 1200
 """Octets of a message: every path carries it whole (IPv6 asks 1,280 of each link)."""
@@ -74,7 +84,7 @@ def decode(data: bytes, keyring: Keyring, carrier: Carrier, index: int = 0, rece
     if len(data) < HEAD.size:
         raise DecodeError(Refusal.MALFORMED)
     _, version, by, kind, key, boot, sequence, of_sender, of_receiver, of_body = HEAD.unpack_from(data)
-    if version != VERSION:
+    if version < OLDEST:
         raise DecodeError(Refusal.OTHER_VERSION)
     if by != carrier:
         raise DecodeError(Refusal.OTHER_CARRIER)

@@ -10,7 +10,7 @@ from speakerd.ownership import heirs, message
 from speakerd.ownership.circle import Circle
 from speakerd.ownership.effects import Effect, Tell
 from speakerd.ownership.holdings import Holdings
-from speakerd.ownership.message import CAUSES, Offer, Refusal
+from speakerd.ownership.message import CAUSES, Offer, Refusal, cause_of
 from speakerd.ownership.moves import AGAIN, Moves
 
 
@@ -141,7 +141,7 @@ class Handover:
     def offered(self, body: Offer, free: Iterable[bytes], now: float) -> tuple[list[Claim], list[bytes]]:
         """Take over those of the offer that are `free` to take: (claims made, addresses refused)."""
         may = set(free)
-        taken = [self._take(ip, CAUSES[body.cause], now) for ip in body.ips if ip in may]
+        taken = [self._take(ip, cause_of(body.cause), now) for ip in body.ips if ip in may]
         return taken, [ip for ip in body.ips if ip not in may]
 
     def _take(self, ip: bytes, cause: str, now: float) -> Claim:

@@ -1,6 +1,7 @@
 """What members tell one another about VIPs: claims, pulls, heirs, offers, and questions on the wire.
 
-Bodies of messages as MessagePack arrays; names stand once in a message, not once a VIP.
+Bodies of messages as MessagePack arrays, which grow at their end alone, as rows and lives do; names stand once in a
+message, not once a VIP.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,10 +26,12 @@ ADDRESSES = 32
 BUCKETS = 64
 """Of the digest: 10,000 claims are 156 a bucket, pulled in five messages."""
 
+OTHER = "other"
 CAUSES = (
-    "first owner-dead owner-left drain not-candidate interface-lost preference rebalance contest-lost restored".split()
+    "first owner-dead owner-left drain not-candidate interface-lost preference rebalance contest-lost restored "
+    f"{OTHER}".split()
 )
-"""Why a VIP moves; the closed list, in the order the wire counts them."""
+"""Why a VIP moves; the closed list, in the order the wire counts them. The last: a cause of a later version."""
 
 Name = Annotated[str, Meta(max_length=253)]
 Address = Annotated[bytes, Meta(min_length=4, max_length=16)]
@@ -53,7 +56,7 @@ class Row(Struct, frozen=True, array_like=True):
     owner: Annotated[int, Meta(ge=-1, lt=3 * ROWS)]
     heir: Annotated[int, Meta(ge=-1, lt=3 * ROWS)]
     previous: Annotated[int, Meta(ge=-1, lt=3 * ROWS)]
-    cause: Annotated[int, Meta(ge=0, lt=len(CAUSES))]
+    cause: Count
 
 
 class Claims(Struct, frozen=True, array_like=True):
@@ -94,7 +97,7 @@ class Offer(Struct, frozen=True, array_like=True):
     """Take these over, and answer at once; void 150 ms after it was sent."""
 
     number: Count
-    cause: Annotated[int, Meta(ge=0, lt=len(CAUSES))]
+    cause: Count
     ips: Addresses
 
 
@@ -164,6 +167,11 @@ def decode(body: bytes, kind: type[T]) -> T:
     return found
 
 
+def cause_of(number: int) -> str:
+    """The cause that the wire counts so; OTHER for one that only later versions know."""
+    return CAUSES[number] if number < len(CAUSES) else OTHER
+
+
 class Sheet:
     """A message of claims in the making: as many as fit."""
 
@@ -217,7 +225,7 @@ def claims_of(message: Claims, now: float) -> list[Claim]:
                 row.epoch,
                 owner.name,
                 now,
-                CAUSES[row.cause],
+                cause_of(row.cause),
                 version=row.version,
                 boot=owner.boot,
                 heir=lives[row.heir].name,

@@ -53,6 +53,7 @@ def shrunk(scenario: Scenario) -> Scenario:
     return scenario
 
 
-def play_seed(seed: int, most: int = 12) -> Result:
-    """Run the scenario of a seed."""
-    return play(draw(seed, most))
+def play_seed(seed: int, most: int = 12, *, upgrading: bool = False) -> Result:
+    """Run the scenario of a seed; `upgrading`: with every other node of a later version."""
+    scenario = draw(seed, most)
+    return play(replace(scenario, later=tuple(range(0, scenario.nodes, 2))) if upgrading else scenario)

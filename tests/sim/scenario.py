@@ -29,7 +29,10 @@ class VipPlan(Struct, frozen=True):
 
 
 class Scenario(Struct, frozen=True):
-    """All that a run depends on. `starts`: when each node starts; `rates`: how fast its clock runs."""
+    """All that a run depends on. `starts`: when each node starts; `rates`: how fast its clock runs.
+
+    `later`: nodes of a version of speakerd that says more than this one.
+    """
 
     seed: int
     nodes: int
@@ -41,6 +44,7 @@ class Scenario(Struct, frozen=True):
     probe: float
     seconds: float
     faults: tuple[AnyFault, ...]
+    later: tuple[int, ...] = ()
 
 
 def draw(seed: int, most: int = 12) -> Scenario:

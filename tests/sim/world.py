@@ -14,6 +14,7 @@ from speakerd.mesh import Mesh
 from speakerd.model import Interface
 from speakerd.outbox import Discard, Effect
 from speakerd.ownership.effects import Announce, AskWire
+from tests.sim.later import lengthened
 from tests.sim.scenario import Scenario
 
 DELAY = (0.0001, 0.0005)
@@ -202,9 +203,8 @@ class Node:
     def _send(self, post: Post) -> None:
         assert self.mesh is not None
         self._sequence = max(self._sequence + 1, int(self.clock() * 1e6))
-        envelope = Envelope(
-            self.name, self.boot, post.to, post.carrier, post.index, self._sequence, post.kind, post.body
-        )
+        body = lengthened(post.kind, post.body) if self.number in self.world.scenario.later else post.body
+        envelope = Envelope(self.name, self.boot, post.to, post.carrier, post.index, self._sequence, post.kind, body)
         self.world.post(self, envelope)
 
     def settle(self) -> None:

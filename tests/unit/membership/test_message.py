@@ -118,7 +118,7 @@ def test_a_key_of_the_same_name_is_not_the_same_key() -> None:
     ("at", "value", "word"),
     [
         (0, 0x07, Refusal.FOREIGN),
-        (1, 2, Refusal.OTHER_VERSION),
+        (1, 0, Refusal.OTHER_VERSION),
         (3, 0, Refusal.UNKNOWN_KIND),
         (3, 255, Refusal.UNKNOWN_KIND),
         (24, 0, Refusal.MALFORMED),

@@ -60,7 +60,7 @@ TOLD = encode(Claims((Life("worker-1", 1),), (), 1, yields=True))
 
 
 @pytest.mark.parametrize(
-    "body", [Consent((bytes(3),)), Consent((bytes(17),)), Offer(1, len(CAUSES), ()), Claims((), (), side=-1)]
+    "body", [Consent((bytes(3),)), Consent((bytes(17),)), Offer(1, -1, ()), Claims((), (), side=-1)]
 )
 def test_values_out_of_bounds_are_refused(body: Consent | Offer | Claims) -> None:
     with pytest.raises(DecodeError):
