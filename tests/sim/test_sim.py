@@ -27,7 +27,7 @@ def test_a_trace_tells_who_answers_and_how_it_ended() -> None:
     assert lines[-1] == "all promises kept"
 
 
-@pytest.mark.parametrize("seed", range(1, 26))
+@pytest.mark.parametrize("seed", range(1, 13))
 def test_promises_are_kept_while_every_other_node_speaks_a_later_version(seed: int) -> None:
     result = play_seed(seed, upgrading=True)
     assert result.broken is None
