@@ -64,11 +64,15 @@ def version(
 def definition(kind: str, versions: Sequence[Schema]) -> Schema:
     """The definition of a kind."""
     called = {"kind": kind, "listKind": f"{kind}List", "plural": plural(kind), "singular": kind.lower()}
+    spec: Schema = {"group": "metallb.io", "names": called, "scope": "Namespaced", "versions": [*versions]}
+    if len(versions) > 1:
+        # MetalLB's has a webhook, which is gone with MetalLB: null takes it away where this is applied over that.
+        spec = {**spec, "conversion": {"strategy": "None", "webhook": None}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural(kind)}.metallb.io", "labels": {"app.kubernetes.io/name": "speakerd"}},
-        "spec": {"group": "metallb.io", "names": called, "scope": "Namespaced", "versions": [*versions]},
+        "spec": spec,
     }
 
 

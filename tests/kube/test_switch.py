@@ -4,10 +4,11 @@ from ipaddress import ip_address
 from itertools import pairwise
 
 import pytest
+import yaml
 
 from tests.kube.controlplane import ControlPlane
 from tests.lab import objects
-from tests.lab.agents import fleet
+from tests.lab.agents import command_output, fleet
 from tests.lab.cluster import Cluster
 from tests.lab.net import Lan
 from tests.lab.steps import Family, clear, vip_leases
@@ -74,3 +75,15 @@ def sharers(cluster: Cluster, address: str) -> set[str]:
     """The Services that an address' Lease names."""
     lease = cluster.leases()[f"speakerd-vip-{address.replace('.', '-')}"]
     return {each.split("/")[1] for each in lease["metadata"]["annotations"]["speakerd.io/service"].split(",")}
+
+
+def test_crds_applied_over_metallbs_end_the_conversion_by_a_webhook_that_is_gone(plane: ControlPlane) -> None:
+    """As `kubectl apply` does: what is null in the manifest is taken away."""
+    name = "bgppeers.metallb.io"
+    service = {"name": "metallb-webhook-service", "namespace": objects.METALLB, "path": "/convert"}
+    webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1beta1", "v1beta2"]}
+    theirs = {"spec": {"conversion": {"strategy": "Webhook", "webhook": webhook}}}
+    plane.cluster.patch("CustomResourceDefinition", name, theirs)
+    (ours,) = [each for each in yaml.safe_load_all(command_output("crds")) if each and each["metadata"]["name"] == name]
+    found = plane.cluster.patch("CustomResourceDefinition", name, {"spec": ours["spec"]})
+    assert found["spec"]["conversion"] == {"strategy": "None"}
