@@ -3,7 +3,6 @@
 import argparse
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, Ended, fail
@@ -47,10 +46,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _standing() -> tuple[Path, bool]:
     """The program, and whether it was unpacked from the one file. Raises Ended."""
-    if not hasattr(sys.modules["__main__"], "__compiled__"):
-        fail("install-service", f"this is not the compiled program, but {sys.executable}", "./dev build makes it")
+    program = Path("/proc/self/exe").readlink()
+    if program.name.startswith("python"):
+        fail("install-service", f"this is not the compiled program, but {program}", "./dev build makes it")
         raise Ended(WRONG_USAGE)
-    return Path("/proc/self/exe").readlink(), "NUITKA_ONEFILE_PARENT" in os.environ
+    return program, "NUITKA_ONEFILE_PARENT" in os.environ
 
 
 def _must_do(folder: Path, *, one_file: bool) -> None:

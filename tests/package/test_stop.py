@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from speakerd.control import Request, ask
+from tests.lab import objects
 from tests.lab.agents import Agent
 from tests.lab.claims import claim, states
 from tests.lab.embedded import Embedded
@@ -126,5 +127,6 @@ def test_a_reboot_hands_over_while_the_network_is_up(
     assert (watch.outage.lost, watch.outage.moves) == (0, 1)
     assert answering(lan, address) == [beside.host.name]
     lan.link(lan.nodes[2], "up")
+    plane.cluster.delete("Lease", f"speakerd-node-{lan.nodes[2].name}", objects.METALLB)
     plane.cluster.delete("Service", "rebooted")
     plane.cluster.delete("EndpointSlice", "rebooted-ipv4")
