@@ -144,7 +144,8 @@ def _copy(path: Path, source: Path, program: str) -> bool:
     fresh.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source, fresh)
     (fresh / program).rename(fresh / "speakerd")
-    fresh.chmod(0o755)
+    for folder in (fresh, *(each for each in fresh.rglob("*") if each.is_dir())):
+        folder.chmod(0o755)  # what was unpacked was for one user alone
     _remove(path)
     fresh.rename(path)
     return True

@@ -1,5 +1,6 @@
 """`speakerd install-service` says what it does, does it once, and refuses what cannot work."""
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,13 @@ def test_a_folder_that_is_copied_takes_the_place_of_the_one_before(tmp_path: Pat
     source = tmp_path / "source"
     source.mkdir()
     (source / "speakerd.bin").write_text("new")
+    source.chmod(0o700)
     old = tmp_path / UNPACKED.relative_to("/")
     old.mkdir(parents=True)
     (old / "left.so").touch()
     carry_out(Copy(UNPACKED, source, "speakerd.bin"), tmp_path)
     assert [each.name for each in old.iterdir()] == ["speakerd"]
+    assert stat.S_IMODE(old.stat().st_mode) == 0o755
 
 
 def test_all_that_was_made_is_removed_and_nothing_that_was_not(tmp_path: Path) -> None:
