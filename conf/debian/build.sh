@@ -26,7 +26,8 @@ done
 put systemd/speakerd.sysusers usr/lib/sysusers.d/speakerd.conf
 put systemd/speakerd.tmpfiles usr/lib/tmpfiles.d/speakerd.conf
 # All at its default and a comment: what a later version adds is seen by dpkg's question, and changes nothing until then.
-sed -e 's/^\([^#]\)/#\1/' -e '4a # Take the # away from a key and from the section it stands in.' conf/speakerd.yaml | install -m 644 /dev/stdin "$root/etc/speakerd.yaml"
+sed -e 's/^\([^#]\)/#\1/' -e '4a # Take the # away from a key and from the section it stands in.' conf/speakerd.yaml |
+    install -m 644 /dev/stdin "$root/etc/speakerd.yaml"
 echo /etc/speakerd.yaml >"$root/DEBIAN/conffiles"
 
 doc=$root/usr/share/doc/speakerd
