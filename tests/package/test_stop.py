@@ -11,7 +11,7 @@ from tests.lab import objects
 from tests.lab.agents import Agent
 from tests.lab.claims import claim, states
 from tests.lab.embedded import Embedded
-from tests.lab.net import Lan
+from tests.lab.net import Lan, tool
 from tests.lab.steps import answering, given, owner, publish
 from tests.lab.waiting import eventually
 from tests.package import debs
@@ -126,7 +126,7 @@ def test_a_reboot_hands_over_while_the_network_is_up(
             assert said.read() == "it is down\n"
     assert (watch.outage.lost, watch.outage.moves) == (0, 1)
     assert answering(lan, address) == [beside.host.name]
-    lan.link(lan.nodes[2], "up")
+    tool("ip", "-n", lan.nodes[2].namespace, "link", "set", "eth0", "up")
     plane.cluster.delete("Lease", f"speakerd-node-{lan.nodes[2].name}", objects.METALLB)
     plane.cluster.delete("Service", "rebooted")
     plane.cluster.delete("EndpointSlice", "rebooted-ipv4")
