@@ -27,6 +27,7 @@ SHARED = 0o070
 """What hooks and commands, which are root without its capabilities, do in folders of the snap's own user."""
 LOCK = "\0speakerd"
 """Abstract socket, one per network namespace: two announcers on one host would answer against each other."""
+ENDING = (signal.SIGTERM, signal.SIGINT)
 STEADY = 10.0
 """Seconds a child must live for its next death to be a fresh start, not another of a series."""
 BACKOFF = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -66,7 +67,13 @@ class Child:
         """Fork it."""
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
+        # A signal that comes before the child has its own handlers would be lost on those of the supervisor.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         self.pid = os.fork()
+        if self.pid == 0:
+            for number in ENDING:
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if self.pid == 0:
             report = socket.socket(fileno=fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, REPORT_FD))
             for end in [mine, theirs, *(other.report for other in others if other.report)]:
@@ -154,10 +161,11 @@ class Supervisor:
         reports = {child.report.fileno(): child for child in self._children if child.report}
         for fileno in reports:
             poll.register(fileno, select.POLLIN)
-        for fileno, _ in poll.poll(timeout * 1000):
-            if fileno == self._wakeup:
-                self._serve_signals()
-            else:
+        ready = poll.poll(timeout * 1000)
+        # First, and always: a signal that came while a child hung up is in the pipe, though poll has not seen it there.
+        self._serve_signals()
+        for fileno, _ in ready:
+            if fileno in reports:
                 self._serve_report(reports[fileno])
 
     def _serve_signals(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.agents import Agent, command_output, program, ready
+from tests.lab.agents import PARTS, Agent, command_output, program, ready
 from tests.lab.cluster import Cluster
 from tests.lab.embedded import Embedded
 from tests.lab.frames import Watch
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.lab
 
 ASKED = 0.005
 """Seconds between two questions: how finely a silence is seen."""
+STOPS = 5
+"""One in four went wrong while hang-ups were served before signals."""
 
 
 def owned(cluster: Cluster, lan: Lan, agents: list[Agent]) -> tuple[str, Agent]:
@@ -99,6 +101,20 @@ def test_told_to_end_all_processes_end_cleanly_and_the_allocator_gives_its_lease
         assert not any(map(alive, pids.values()))
         assert agent.status() == {}
         eventually(lambda: cluster.allocator() not in ("", agent.host.name), "another allocates at once", 3)
+
+
+def test_a_signal_for_all_at_once_ends_all_at_once_and_starts_nothing(lan: Lan, agents: list[Agent]) -> None:
+    """As systemd stops a service: the announcer, which runs first, may be gone before its supervisor looks."""
+    agent = agents[0]
+    before = agent.log.read_text().count("process.restarted")
+    for _ in range(STOPS):
+        with restarted(lan, agent):
+            for part in PARTS:
+                with suppress(ProcessLookupError, KeyError):
+                    agent.kill(part, signal.SIGTERM)
+            eventually(lambda: agent.ended() is not None, "it has ended", 3)
+            assert agent.stop() == 0
+    assert agent.log.read_text().count("process.restarted") == before
 
 
 def test_a_second_speakerd_on_one_host_is_refused(agents: list[Agent]) -> None:

@@ -1,4 +1,4 @@
-"""`systemctl restart` keeps the routes of a router that was asked to keep them."""
+"""`systemctl restart` keeps the routes of a router that was asked to keep them, `systemctl stop` withdraws them."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -70,3 +70,9 @@ def test_a_restart_costs_no_route(installed: Machine, router: Frr, prefix: str) 
     eventually(fresh, "it has told the route anew", 60)
     assert router.session(installed.host.ipv4).up
     assert installed.show(UNIT, "NRestarts") == "0"
+
+
+def test_a_stop_withdraws_at_once(installed: Machine, router: Frr, prefix: str) -> None:
+    installed.run("systemctl", "stop", "--no-block", UNIT)
+    eventually(lambda: prefix not in router.prefixes(), "the route is gone", 2)
+    eventually(lambda: installed.show(UNIT, "ActiveState") == "inactive", "it has ended", 3)
