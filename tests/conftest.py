@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-MARKS = {"unit", "fuzz", "sim", "lab", "kube", "package"}
-PATIENCE = {"kube": 600, "package": 900}
-"""Seconds a test may take where a first one builds what the others use: a control plane, a Debian tree."""
+MARKS = {"unit", "fuzz", "sim", "lab", "kube", "package", "snap"}
+PATIENCE = {"kube": 600, "package": 900, "snap": 1800}
+"""Seconds a test may take where a first one builds what the others use: a control plane, a Debian tree, a machine."""
 
 
 def pytest_configure() -> None:

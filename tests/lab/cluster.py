@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
@@ -41,7 +41,7 @@ class Write(msgspec.Struct, frozen=True):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """How to reach an API server: from `netns`, at `url`, with `token`, trusting `ca` (a file; none: plain HTTP)."""
+    """How to reach an API server: from `netns` (none: from here) at `url` with `token`, trusting `ca` (none: HTTP)."""
 
     netns: str
     url: str
@@ -210,7 +210,7 @@ def connect(access: Access) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection(url.hostname, url.port, timeout=TIMEOUT)
     # http.client would reconnect by itself, in whatever namespace the thread is in by then.
     connection.auto_open = 0
-    with inside(access.netns):
+    with inside(access.netns) if access.netns else nullcontext():
         connection.connect()
     return connection
 
