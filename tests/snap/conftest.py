@@ -10,17 +10,15 @@ from speakerd import snap
 from tests.lab import net, objects
 from tests.lab.waiting import eventually
 from tests.snap import image
-from tests.snap.machine import CARRIED, Machine
+from tests.snap.machine import Machine
 from tests.snap.plane import Plane
 from tests.snap.site import ONE, PACE, RANGE, TWO, VIP, Site
-from tests.snap.steps import answering, install, save
+from tests.snap.steps import AT, MEMBER, SLOW, answering, install, save
 
 DIST = Path(__file__).parents[2] / "dist"
 INSIDE = Path(__file__).parent / "inside"
 K3S = "/etc/rancher/k3s/k3s.yaml"
 """One of the places where a kubeconfig is found by itself."""
-SLOW = 300
-"""Seconds that the emulated machine may take to come to a state."""
 
 
 @pytest.fixture(scope="session")
@@ -79,11 +77,10 @@ def announcing(connected: Site, plane: Plane) -> Site:
 def beside(announcing: Site, plane: Plane) -> Iterator[Site]:
     """With another member on the LAN, which runs the same program outside the snap."""
     announcing.machine.write("/etc/member.kubeconfig", plane.kubeconfig(TWO.name))
-    paths = {"state": "/var/lib/member", "run": "/run/member"}
+    paths = {"state": "/var/lib/member", "run": AT[-1]}
     own = {"node": {"name": TWO.name}, "paths": paths, "kubernetes": {"kubeconfig": "/etc/member.kubeconfig"}}
     save(announcing.machine, {**PACE, **own, "iprange": RANGE}, "/etc/member.yaml")
-    program = f"{CARRIED}/speakerd.dist/speakerd"
-    announcing.start("member", TWO, program, "run", "--config", "/etc/member.yaml")
+    announcing.start("member", TWO, *MEMBER, "run", "--config", "/etc/member.yaml")
     names = sorted([ONE.name, TWO.name])
     eventually(lambda: announcing.status(snap.NAME).get("memberNames") == names, "they know one another", SLOW)
     yield announcing

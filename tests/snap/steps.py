@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from speakerd import snap
 from tests.lab.net import Host
+from tests.lab.waiting import eventually
 from tests.snap.machine import CARRIED, Done, Machine
-from tests.snap.site import CLIENT, VIP, Site
+from tests.snap.site import CLIENT, ONE, VIP, Site
 
 SETTINGS = "/etc/speakerd.yaml"
+SLOW = 300
+"""Seconds that the emulated machine may take to come to a state."""
+MEMBER, AT = (f"{CARRIED}/speakerd.dist/speakerd",), ("--run", "/run/member")
+"""The program outside the snap, and where it is asked."""
 UNIT = f"snap.{snap.NAME}.{snap.SERVICE}.service"
 
 
@@ -41,9 +47,16 @@ def findings(status: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def revision(site: Site) -> str:
-    """The revision of the snap that runs, by the path of the program."""
-    pid = shown(site.machine, "MainPID")
-    return site.machine.run("readlink", f"/proc/{pid}/exe").split("/")[3]
+    """The revision of the snap that runs, by the path of the program; nothing while none does."""
+    path = site.machine.attempt("readlink", f"/proc/{shown(site.machine, 'MainPID')}/exe").out
+    return path.removeprefix(f"/snap/{snap.NAME}/").partition("/")[0]
+
+
+def own(site: Site) -> None:
+    """Have the snap answer, and the other member stand by."""
+    for word in (("drain", "--wait"), ("undrain",)):
+        site.machine.run(*MEMBER, *word, *AT)
+    eventually(partial(answering, site, ONE), f"{ONE.name} answers", SLOW)
 
 
 def forget(site: Site) -> None:

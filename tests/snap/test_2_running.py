@@ -4,9 +4,8 @@ from functools import partial
 
 from speakerd import snap
 from tests.lab.waiting import eventually
-from tests.snap.conftest import SLOW
 from tests.snap.site import ONE, PACE, VIP, Site
-from tests.snap.steps import SETTINGS, UNIT, answering, forget, save
+from tests.snap.steps import SETTINGS, SLOW, UNIT, answering, forget, save
 
 ROUTER = {"name": "tor", "myASN": 64512, "peerASN": 64513, "peerAddress": "10.99.0.201"}
 
@@ -15,7 +14,7 @@ def test_a_client_is_answered_by_arp_and_reaches_the_service(announcing: Site) -
     forget(announcing)
     eventually(partial(answering, announcing, ONE), f"{VIP} is answered for", SLOW)
     with announcing.probe() as probe:
-        eventually(lambda: announcing.machine.run("cat", "/proc/uptime"), "a look")
+        announcing.status(snap.NAME)
     assert probe.came.nodes == [ONE.name]
     assert not probe.came.lost
 
