@@ -43,6 +43,11 @@ class Snap(Struct, frozen=True):
         return f"{self.data}/speakerd.yaml"
 
     @property
+    def state(self) -> str:
+        """Where claims and caches outlive a revision. The sandbox lets nobody give $SNAP_COMMON itself to another."""
+        return f"{self.common}/state"
+
+    @property
     def run(self) -> str:
         """Where the sandbox lets sockets be made."""
         return f"/run/snap.{self.name}"

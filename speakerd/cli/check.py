@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     """Check, print, and tell by the exit code."""
     if args.example:
         own = snap.inside(os.environ)
-        defaults = Settings(paths=Paths(own.common, own.run)) if own else Settings()
+        defaults = Settings(paths=Paths(own.state, own.run)) if own else Settings()
         sys.stdout.write(example(defaults))
         return FINE
     verdict, config = checked_files(args.file) if args.file else checked_host(Sources(environ=os.environ))

@@ -174,7 +174,7 @@ def _sound() -> bool:
 def _forgotten(own: Snap) -> int:
     """Leave no credentials to the snapshot that snapd makes of a snap's data when it is removed."""
     for name in (OURS, COPY):
-        (Path(own.common) / name).unlink(missing_ok=True)
+        (Path(own.state) / name).unlink(missing_ok=True)
     return FINE
 
 

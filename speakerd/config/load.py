@@ -70,7 +70,7 @@ def _of_the_snap(environ: Mapping[str, str]) -> Iterable[Node]:
     """Where the sandbox lets files be written; settings may still say otherwise."""
     if own := snap.inside(environ):
         at = Place("the snap")
-        paths = {"state": own.common, "run": own.run}
+        paths = {"state": own.state, "run": own.run}
         entries: dict[str, tuple[Place, Node]] = {
             key: (at, Scalar(text, plain=False, at=at)) for key, text in paths.items()
         }

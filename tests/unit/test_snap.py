@@ -23,7 +23,7 @@ def paths(environ: dict[str, str], text: str = "") -> tuple[str, str]:
 
 
 def test_state_and_sockets_are_where_the_sandbox_allows_them() -> None:
-    assert paths(ENVIRON) == ("/var/snap/metallb-speaker_two/common", "/run/snap.metallb-speaker_two")
+    assert paths(ENVIRON) == ("/var/snap/metallb-speaker_two/common/state", "/run/snap.metallb-speaker_two")
     assert paths({}) == ("/var/lib/speakerd", "/run/speakerd")
 
 
@@ -40,7 +40,7 @@ def test_the_example_has_the_snaps_folders(monkeypatch: pytest.MonkeyPatch, caps
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
     assert main(["check", "--example"]) == 0
-    assert "state: /var/snap/metallb-speaker_two/common " in capsys.readouterr().out
+    assert "state: /var/snap/metallb-speaker_two/common/state " in capsys.readouterr().out
 
 
 def test_the_terminal_of_another_snap_is_not_ours() -> None:

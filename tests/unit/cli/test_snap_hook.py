@@ -158,10 +158,12 @@ def test_a_revision_that_cannot_read_the_settings_is_not_taken(
 
 
 def test_credentials_do_not_outlive_the_snap(snapd: Snapd) -> None:
+    state = snapd.common / "state"
+    state.mkdir()
     for name in ("copied.kubeconfig", "events"):
-        (snapd.common / name).write_text("secret")
+        (state / name).write_text("secret")
     assert hook("remove") == 0
-    assert [each.name for each in snapd.common.iterdir()] == ["events"]
+    assert [each.name for each in state.iterdir()] == ["events"]
 
 
 def test_a_reload_tells_what_was_refused(snapd: Snapd, capsys: pytest.CaptureFixture[str]) -> None:
