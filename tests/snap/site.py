@@ -33,7 +33,8 @@ ip -n {TWO.namespace} link set eth1 up
 ip -n wire link add bridge type bridge
 ip -n wire link set bridge up
 join() {{ # NAME IPV4 IPV6 [COMMAND...]: the words that enter the namespace
-    ip link add lan0 type veth peer name $1 netns wire
+    # Left to udev, every interface of one name in one machine has the same MAC.
+    ip link add lan0 address $(printf 02:00:00:00:00:%02x ${{2##*.}}) type veth peer name $1 netns wire
     ip -n wire link set $1 up master bridge
     [ $# -eq 3 ] || ip link set lan0 netns $1
     "${{@:4}}" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
