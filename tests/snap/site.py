@@ -104,9 +104,11 @@ class Probe:
         self._site = site
 
     def __enter__(self) -> Self:
-        self._site.machine.run("rm", "-f", "/run/probe.end", "/run/probe.json")
+        self._site.machine.run("rm", "-f", "/run/probe.end", "/run/probe.begun", "/run/probe.json")
         command = ["python3", f"{CARRIED}/probe.py", VIP, str(PORT), str(INTERVAL), "/run/probe.end"]
         self._site.start("probe", CLIENT, *command, output="file:/run/probe.json")
+        begun = ("test", "-e", "/run/probe.begun")
+        eventually(lambda: self._site.machine.attempt(*begun).code == 0, "the probe asks", 60)
         return self
 
     def __exit__(

@@ -51,6 +51,7 @@ def main(address: str, port: int, interval: float, end: Path) -> None:
     """Ask until told to end."""
     probe = Probe(address, port)
     due = time.monotonic()
+    end.with_suffix(".begun").touch()
     while not end.exists():
         probe.ask()
         due = max(due + interval, time.monotonic())
