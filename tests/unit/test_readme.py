@@ -24,7 +24,7 @@ TRIED: Mapping[str, str] = {
     "speakerd rbac --kubeconfig worker-1 | ssh worker-1 sudo install -D -o speakerd -m 600 /dev/stdin"
     " /var/lib/speakerd/kubeconfig": "test_a_kubeconfig_of_its_own_wins_and_is_left_alone",
     "./dev build --deb": "test_every_file_is_as_it_was_packed",
-    "sudo apt-get install ./speakerd_0.1.0_amd64.deb": "test_installed_it_is_enabled_and_runs",
+    "sudo apt-get install ./dist/speakerd_0.1.0_amd64.deb": "test_installed_it_is_enabled_and_runs",
     "systemctl status speakerd": "test_systemctl_status_tells_all",
     "sudo snap install metallb-speaker": "test_it_stays_up_and_status_names_each_missing_connection",
     "sudo snap connect metallb-speaker:network-control": "test_once_connected_the_agent_does_what_it_is_for",
