@@ -9,11 +9,12 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from speakerd import snap
+from speakerd import selftest, snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, asking, check, fail
 from speakerd.config import edit, options
 from speakerd.config.load import load, loaded_from
@@ -23,7 +24,6 @@ from speakerd.control import Request
 from speakerd.kube.credentials import COPY, OURS
 from speakerd.model import Problem
 from speakerd.report import Reloaded
-from speakerd.settings import Settings
 from speakerd.snap import Snap
 
 TAKEN_OVER = "taken-over"
@@ -163,18 +163,19 @@ def _sound() -> bool:
     loaded = load(Sources(environ=dict(os.environ)))
     for each in loaded.problems:
         fail(each.object, each.message, each.remedy, each.severity)
-    if loaded.settings is None:
-        return False
-    if msgspec.msgpack.decode(msgspec.msgpack.encode(loaded.settings), type=Settings) != loaded.settings:
-        fail("speakerd", "its types do not decode", "this build is broken: report it")
-        return False
-    return True
+    broken = selftest.problems()
+    for what in broken:
+        fail("this build", what, selftest.REMEDY)
+    return loaded.settings is not None and not broken
 
 
 def _forgotten(own: Snap) -> int:
-    """Leave no credentials to the snapshot that snapd makes of a snap's data when it is removed."""
-    for name in (OURS, COPY):
-        (Path(own.state) / name).unlink(missing_ok=True)
+    """Leave no credentials to the snapshot that snapd makes when a snap is removed, nor a folder in /run."""
+    here = asking.usual()
+    for path in (Path(own.state) / OURS, Path(own.state) / COPY, here, here.parent / snap.REVISION):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        here.parent.rmdir()
     return FINE
 
 

@@ -84,4 +84,5 @@ def beside(announcing: Site, plane: Plane) -> Iterator[Site]:
     names = sorted([ONE.name, TWO.name])
     eventually(lambda: announcing.status(snap.NAME).get("memberNames") == names, "they know one another", SLOW)
     yield announcing
+    print(announcing.machine.run("journalctl", "--no-pager", "--unit=member", "--lines=60"))
     announcing.stop("member")

@@ -52,10 +52,17 @@ def revision(site: Site) -> str:
     return path.removeprefix(f"/snap/{snap.NAME}/").partition("/")[0]
 
 
+def owner(site: Site) -> str:
+    """The node that answers for the address, as the snap sees it."""
+    return next((each["owner"] for each in site.status(snap.NAME).get("vips", []) if each["ip"] == VIP), "")
+
+
 def own(site: Site) -> None:
-    """Have the snap answer, and the other member stand by."""
+    """Have the snap answer, the other member stand by, and the client know that."""
     for word in (("drain", "--wait"), ("undrain",)):
         site.machine.run(*MEMBER, *word, *AT)
+    eventually(lambda: owner(site) == ONE.name, f"{ONE.name} has it", SLOW)
+    forget(site)
     eventually(partial(answering, site, ONE), f"{ONE.name} answers", SLOW)
 
 

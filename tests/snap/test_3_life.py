@@ -11,7 +11,7 @@ def test_a_refresh_loses_no_question(beside: Site) -> None:
     with beside.probe() as probe:
         install(beside.machine, 2)
         eventually(lambda: revision(beside) == "x2", "the second revision runs", SLOW)
-    print(f"refresh: {probe.came}")
+    print(f"refresh: {probe.came}\n{beside.machine.run(snap.NAME, 'events')}")
     assert probe.came.nodes[0] == ONE.name
     assert probe.came.lost == []
 

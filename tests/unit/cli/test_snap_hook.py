@@ -157,13 +157,16 @@ def test_a_revision_that_cannot_read_the_settings_is_not_taken(
     assert "unknown key 'newKey'" in capsys.readouterr().err
 
 
-def test_credentials_do_not_outlive_the_snap(snapd: Snapd) -> None:
-    state = snapd.common / "state"
+def test_credentials_and_what_is_in_run_do_not_outlive_the_snap(snapd: Snapd) -> None:
+    state, made = snapd.common / "state", [snapd.folder / name for name in ("control.sock", "revision")]
     state.mkdir()
+    for path in made:
+        path.touch()
     for name in ("copied.kubeconfig", "events"):
         (state / name).write_text("secret")
     assert hook("remove") == 0
     assert [each.name for each in state.iterdir()] == ["events"]
+    assert not any(path.exists() for path in made)
 
 
 def test_a_reload_tells_what_was_refused(snapd: Snapd, capsys: pytest.CaptureFixture[str]) -> None:
