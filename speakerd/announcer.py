@@ -347,6 +347,8 @@ def _on_signal(engine: Engine, leave: Leave) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def told(now: float) -> None:
-        leave(now, restart=signal.SIGTERM not in os.read(reader, 64))
+        numbers = os.read(reader, 64)
+        if signal.SIGTERM in numbers or RESTARTING in numbers:
+            leave(now, restart=signal.SIGTERM not in numbers)
 
     engine.register(reader, told)

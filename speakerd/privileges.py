@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import socket
+import time
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
@@ -29,8 +30,12 @@ CAP_DATA = Form("=6I")
 
 PRIORITY = 10
 """SCHED_FIFO: above ordinary work, below the kernel's own threads."""
-RUNAWAY = 1_000_000
-"""Microseconds a real-time process may run without once waiting before the kernel stops it: the host comes first."""
+LONG, RUNAWAY = 1_000_000, 10_000_000
+"""Microseconds a real-time process may run without once waiting: until it is reminded that the host comes first (a slow
+processor may have that much work at once), and until the kernel ends it.
+"""
+BREATH = 0.002
+"""Seconds for which it then lets others run."""
 
 
 class Capability(IntEnum):
@@ -159,10 +164,21 @@ def lock_memory() -> bool:
 
 def real_time() -> int:
     """Ask for real-time scheduling; the priority got, 0 where the host refuses."""
-    with suppress(OSError, ValueError):
-        resource.setrlimit(RLIMIT_RTTIME, (RUNAWAY, RUNAWAY))
+    signal.signal(signal.SIGXCPU, _breathe)
+    _limit()
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
     except OSError:
         return 0
     return PRIORITY
+
+
+def _limit() -> None:
+    """Have the kernel count anew (setrlimit(2), RLIMIT_RTTIME): it reminds a second later each time, without."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(RLIMIT_RTTIME, (LONG, RUNAWAY))
+
+
+def _breathe(*_: object) -> None:
+    time.sleep(BREATH)
+    _limit()
