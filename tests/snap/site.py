@@ -19,8 +19,11 @@ CLIENT = Host("client", "client", "10.99.0.100", "fd99::100")
 RANGE, VIP, PORT = "10.99.10.1-10.99.10.9", "10.99.10.1", 80
 INTERVAL = 0.02
 """Seconds between a probe's questions."""
-PACE = {"membership": {"preset": "wide"}}
-"""Heartbeats each second: an emulated processor may stand still for longer than the usual preset forgives."""
+PACE = {"membership": {"preset": "wide"}, "layer2": {"interfaces": ["lan0"]}}
+"""Heartbeats each second: an emulated processor may stand still for longer than the usual preset forgives.
+
+And answers on the LAN alone, not on each node's own way to the API server.
+"""
 
 LAN = f"""
 ip link set lo up

@@ -61,6 +61,7 @@ def own(site: Site) -> None:
     """Have the snap answer, the other member stand by, and the client know that."""
     for word in (("drain", "--wait"), ("undrain",)):
         site.machine.run(*MEMBER, *word, *AT)
+    print(site.machine.attempt(snap.NAME, "explain", VIP).out)
     eventually(lambda: owner(site) == ONE.name, f"{ONE.name} has it", SLOW)
     forget(site)
     eventually(partial(answering, site, ONE), f"{ONE.name} answers", SLOW)
