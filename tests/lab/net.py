@@ -76,11 +76,10 @@ def inside(namespace: str) -> Iterator[None]:
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _enter(NAMESPACES / namespace)
-        try:
-            yield
-        finally:
-            _setns(home)
+        yield
     finally:
+        # Also where Ctrl-C came just after it had entered: what is left in a namespace is killed with it.
+        _setns(home)
         os.close(home)
 
 
@@ -141,9 +140,10 @@ def sweep() -> None:
 
 def _remove(namespace: str) -> None:
     with suppress(RuntimeError):
-        for pid in tool("ip", "netns", "pids", namespace).split():
+        for pid in map(int, tool("ip", "netns", "pids", namespace).split()):
             with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+                if pid != os.getpid():
+                    os.kill(pid, signal.SIGKILL)
         tool("ip", "netns", "del", namespace)
 
 
