@@ -35,12 +35,22 @@ def run(args: argparse.Namespace) -> int:
         return WRONG_USAGE
     setting, state = loaded.settings.kubernetes.kubeconfig, Path(loaded.settings.paths.state)
     try:
+        _prepare(state)
         return _settle(_found(setting, state), state)
     except CredentialsProblem as fault:
         fail(fault.where, fault.what, fault.remedy)
     except OSError as fault:
         fail(str(state), fault.strerror or str(fault), "run as root, once the service has made the folder")
     return NOT_VALID
+
+
+def _prepare(state: Path) -> None:
+    """In the snap this comes before the agent, which makes the folder elsewhere. Raises OSError."""
+    if snap.inside(os.environ) and not state.is_dir():
+        from speakerd import supervisor  # noqa: PLC0415  loads the announcer
+        from speakerd.cli.run import FOLDER_MODE  # noqa: PLC0415
+
+        supervisor.prepare({state: FOLDER_MODE})
 
 
 def _found(setting: str, state: Path) -> Credentials | None:
