@@ -5,16 +5,18 @@ The agent takes the file up by itself. One that an administrator put there (`spe
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 
 from speakerd import snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
+from speakerd.cli.saving import save
 from speakerd.config.load import load
 from speakerd.config.sources import Sources
 from speakerd.config.written import as_yaml
 from speakerd.kube.credentials import COPY, OURS, Credentials, CredentialsProblem, NothingFound, original
 from speakerd.kube.kubeconfig import copied
+
+PRIVATE = 0o600
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -82,18 +84,6 @@ def _settle(found: Credentials | None, state: Path) -> int:
 
 
 def _write(copy: Path, text: str) -> None:
-    """Whole or not at all, readable by the owner of the folder alone: who owns it may have put links in there."""
+    """For the owner of the folder alone, who may have put links in there; in the snap the agent is of root's group."""
     owner = copy.parent.stat()
-    descriptor, temporary = tempfile.mkstemp(dir=copy.parent, prefix=f".{copy.name}-")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            if snap.inside(os.environ):  # root obeys modes there, and the agent is of its group
-                os.fchmod(descriptor, snap.MODE)
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).rename(copy)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    save(copy, text, snap.MODE if snap.inside(os.environ) else PRIVATE, (owner.st_uid, owner.st_gid))

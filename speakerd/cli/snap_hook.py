@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 
 from speakerd import selftest, snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, asking, check, fail
+from speakerd.cli.saving import save
 from speakerd.config import edit, options
 from speakerd.config.load import load, loaded_from
 from speakerd.config.sides import NOTHING
@@ -61,7 +61,7 @@ def _snapctl(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def _healthy(own: Snap, without: str = "") -> int:
     """Note for the agent what is connected (it may not ask), and tell snapd; `without`: about to be disconnected."""
     known = {plug for plug in snap.PLUGS if plug != without and _snapctl("is-connected", plug).returncode == 0}
-    _write(Path(own.noted), "".join(f"{plug}\n" for plug in sorted(known)))
+    save(Path(own.noted), "".join(f"{plug}\n" for plug in sorted(known)), snap.MODE)
     needed = [own.command(plug) for plug in snap.missing(known) if plug in snap.NEEDED]
     if needed:
         _snapctl("set-health", "--code=snap-not-connected", "blocked", " && ".join(needed))
@@ -97,7 +97,7 @@ def _configured(own: Snap) -> int:
         for each in wrong:
             fail(each.object, each.message, each.remedy)
         return NOT_VALID
-    _write(record, json.dumps(_shown_by_snap_get(own, asked)))
+    save(record, json.dumps(_shown_by_snap_get(own, asked)), snap.MODE)
     _healthy(own)
     running = _text(asking.usual().parent / snap.REVISION)
     if running and running != own.revision:
@@ -139,7 +139,7 @@ def _edited(own: Snap, news: Mapping[str, str | None]) -> list[Problem]:
     verdict, _ = check.judged(loaded_from(files, sources.environ, (), sources.hostname), NOTHING)
     wrong = [options.told(each, own.settings) for each in verdict.problems if each.severity == "error"]
     if not wrong:
-        _write(path, text)
+        save(path, text, snap.MODE)
     return wrong
 
 
@@ -193,21 +193,6 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), snap.MODE)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 HOOKS: Mapping[str, Callable[[Snap], int]] = {
