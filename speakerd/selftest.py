@@ -35,11 +35,8 @@ def problems() -> list[str]:
 def lacking() -> list[tuple[str, str]]:
     """What the host does not grant this process, each with its remedy: raw sockets, capabilities."""
     found = []
-    try:
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
-    except OSError as fault:
-        remedy = TABLE[Finding.NO_RAW_SOCKETS].remedy
-        found.append((f"raw sockets are refused: {fault.strerror or fault}", remedy))
+    if not privileges.raw_sockets():
+        found.append(("raw sockets are refused", TABLE[Finding.NO_RAW_SOCKETS].remedy))
     names = [f"CAP_{each.name}" for each in sorted(privileges.SUPERVISOR - privileges.permitted())]
     if names:
         found.append((f"not granted: {', '.join(names)}", "start it as the unit file does"))

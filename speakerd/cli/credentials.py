@@ -10,6 +10,7 @@ from pathlib import Path
 from speakerd import snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
 from speakerd.cli.saving import save
+from speakerd.cli.telling import tell
 from speakerd.config.load import load
 from speakerd.config.sources import Sources
 from speakerd.config.written import as_yaml
@@ -31,8 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Copy what there is, and say so."""
     loaded = load(Sources.of(args, os.environ))
-    for problem in loaded.problems:
-        fail(problem.object, problem.message, problem.remedy, problem.severity)
+    tell(loaded.problems)
     if loaded.settings is None:
         return WRONG_USAGE
     setting, state = loaded.settings.kubernetes.kubeconfig, Path(loaded.settings.paths.state)

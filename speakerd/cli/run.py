@@ -11,6 +11,7 @@ import msgspec
 
 from speakerd import snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
+from speakerd.cli.telling import tell
 from speakerd.config.sources import Sources
 from speakerd.link import Link
 from speakerd.log import Output
@@ -96,8 +97,7 @@ def _tell(sources: Sources, writer: int) -> int:
     from speakerd.config.load import load  # noqa: PLC0415  see _reading
 
     loaded = load(sources)
-    for problem in loaded.problems:
-        fail(problem.object, problem.message, problem.remedy, problem.severity)
+    tell(loaded.problems)
     with os.fdopen(writer, "wb") as pipe:
         if loaded.settings is not None:
             pipe.write(msgspec.msgpack.encode(loaded.settings))

@@ -16,6 +16,7 @@ import msgspec
 from speakerd import selftest, snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, asking, check, fail
 from speakerd.cli.saving import save
+from speakerd.cli.telling import tell
 from speakerd.config import edit, options
 from speakerd.config.load import load, loaded_from
 from speakerd.config.sides import NOTHING
@@ -161,8 +162,7 @@ def _refreshed(own: Snap) -> int:
 def _sound() -> bool:
     """Whether this revision can read this host's settings, and has its types: else snapd returns to the one before."""
     loaded = load(Sources(environ=dict(os.environ)))
-    for each in loaded.problems:
-        fail(each.object, each.message, each.remedy, each.severity)
+    tell(loaded.problems)
     broken = selftest.problems()
     for what in broken:
         fail("this build", what, selftest.REMEDY)
@@ -183,8 +183,7 @@ def _reloaded(_own: Snap) -> int:
     """Have the agent read its settings now, and tell what it refuses."""
     answer = asking.told(asking.usual(), Request("reload"), PATIENCE)
     problems = msgspec.json.decode(answer, type=Reloaded).problems
-    for each in problems:
-        fail(each.object, each.message, each.remedy, each.severity)
+    tell(problems)
     return NOT_VALID if any(each.severity == "error" for each in problems) else FINE
 
 

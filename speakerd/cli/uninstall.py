@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, Ended, fail
 from speakerd.cli.cluster import asked
 from speakerd.cli.servicefiles import carry_out, removal, said
+from speakerd.cli.telling import tell
 from speakerd.config.load import load
 from speakerd.config.sources import Sources
 from speakerd.kube import hostaccount
@@ -32,8 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Stop, then the cluster, while there are credentials, then the host."""
     loaded = load(Sources.of(args, os.environ))
-    for problem in loaded.problems:
-        fail(problem.object, problem.message, problem.remedy, problem.severity)
+    tell(loaded.problems)
     if loaded.settings is None:
         return WRONG_USAGE
     if not args.dry_run and os.geteuid() != 0:
