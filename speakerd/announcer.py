@@ -140,16 +140,13 @@ class Announcer:
 
     def _take(self, now: float) -> None:
         """Work through new wishes for a slice of time; the mesh acts on them once they are all in."""
-        until = now + SLICE
-        while self._wanted.pending:
-            changes = self._wanted.changes()
+        for changes in self._wanted.within(now + SLICE, time.monotonic):
             self._mesh.want(changes.vips, now)
             if changes.prefixes:
                 self._routers.change(changes.prefixes, now)
-            if time.monotonic() > until:
-                self._more_at = now
-                return
-        self._more_at = None
+        self._more_at = now if self._wanted.pending else None
+        if self._more_at is not None:
+            return
         if self._wanted.head and self._wanted.head is not self._head:
             self._head = self._wanted.head
             self._configure(self._head, now)

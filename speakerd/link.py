@@ -8,7 +8,7 @@ only its own few kilobytes.
 """
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from sys import intern
 from typing import Generic, Self, TypeVar
@@ -254,6 +254,13 @@ class WantedReader:
     def pending(self) -> bool:
         """Whether `changes` has more to give."""
         return bool(self._sections)
+
+    def within(self, until: float, clock: Callable[[], float]) -> Iterator[Changes]:
+        """`changes` until `clock` says `until`, once at least; where some are left after that, they are `pending`."""
+        while self.pending:
+            yield self.changes()
+            if clock() > until:
+                return
 
     def changes(self) -> Changes:
         """What the next section changes; nothing where it is none of VIPs or prefixes."""

@@ -98,6 +98,19 @@ def test_only_what_changed_is_handed_out_again(pair: Pair) -> None:
     assert changes[vips[0].ip] is None
 
 
+def test_a_clock_that_has_run_out_before_the_last_section_leaves_nothing_pending_for_ever(pair: Pair) -> None:
+    pair.writer.apply(wanted(*(vip(i) for i in range(1000))))
+    pair.reader.look()
+    slices = 0
+    changes: dict[bytes, Stake | None] = {}
+    while pair.reader.pending:
+        slices += 1
+        for each in pair.reader.within(until=1.0, clock=lambda: 2.0):
+            changes |= each.vips
+    assert len(changes) == 1000
+    assert slices > 2
+
+
 def test_new_candidates_reach_every_vip(pair: Pair) -> None:
     vips = [vip(i) for i in range(10)]
     pair.writer.apply(wanted(*vips))
