@@ -295,7 +295,7 @@ class Detector:
             return peer.miss_at(1, now)
         if peer.state is not State.SUSPECT:
             return peer.death_vote_at(now)
-        return peer.voted_at + peer.interval
+        return max(peer.voted_at + peer.interval, peer.death_vote_at(now))
 
     def wake(self, now: float) -> list[Effect]:
         """Judge who is late, and send heartbeats when it is time."""

@@ -57,6 +57,10 @@ def _never_announce_again() -> None:
     _replace(Gossip, "compared", _nothing)()
 
 
+def _at_once(self: detector.Detector, suspect: peer.Peer) -> float:
+    return suspect.heard if suspect.missed else _due(self, suspect)
+
+
 def _goes_on_answering(self: Handover, claim: Any, now: float) -> None:  # noqa: ANN401
     self.drop(claim.ip)
     self._holdings.follow(claim, now)
@@ -74,6 +78,7 @@ def _opens_at_once(self: Mesh, interfaces: Any, now: float) -> list[object]:  # 
     return found  # type: ignore[return-value]
 
 
+_due = detector.Detector._due
 _move = Handover.move
 _contest = Rivals._contest
 _wanted = Mesh.wanted
@@ -96,6 +101,7 @@ MUTANTS: Mapping[str, Patch] = {
     "the old owner is silent before the successor answers": _replace(Handover, "move", _silent_before_taken),
     "a node claims at once when it starts": _replace(Mesh, "wanted", _claims_at_once),
     "the wire is never silent": _replace(witness.Inquiry, "verdict", lambda _self, _now: witness.Verdict.PENDING),
+    "who is late is looked at again and again": _replace(detector.Detector, "_due", _at_once),
     "heartbeats are never missed": _replace(peer.Peer, "miss_at", lambda _self, _number, _now: 1e12),
     "what is drained stays": _replace(Handover, "_cause_to_go", lambda _self, _stake: ""),
     "what is withdrawn is still answered": _replace(Holdings, "fall_silent", _nothing),

@@ -25,6 +25,8 @@ MOVES_A_FAULT = 4
 """Moves of a VIP that one fault may explain: away, back by a contest, and the like at its end."""
 STORM, STORM_EACH, STORM_WITHIN = 1200, 30, 0.5
 """Messages of one node, and more for each other, and the seconds in which it sends so many only in a storm."""
+RESTLESS = 20
+"""Turns in a row after which something is due at once: slices of much work."""
 STORM_LASTS = 3
 """Times in a row: a cut that heals, or a node that finds all of a suspension in its sockets, says much at once."""
 
@@ -121,6 +123,7 @@ class Promises(Watcher):
         self._see_ways()
         self._fails_a_check()
         self._storms()
+        self._restless()
         for wrong in self.heals.look(self._vips(), self._looked_at):
             self.fail("P6", wrong)
         self._looked_at = self.world.now
@@ -181,6 +184,12 @@ class Promises(Watcher):
             self._unwell_at = self.world.now
         if fresh and self.world.now - self._unwell_at > self.scale:
             self.fail("self-check", ", ".join(f"{name} finds that {ip.hex()} is not heard" for name, ip in fresh))
+
+    def _restless(self) -> None:
+        """Nobody is woken again and again for what it does not do: that takes a processor for nothing."""
+        for node in self.world.nodes:
+            if node.restless > RESTLESS:
+                self.fail("rest", f"{node.name} was woken {node.restless} times in a row, and had something due still")
 
     def _lately_shared(self, ip: bytes) -> bool:
         """Whether two answer for it, or did a moment ago."""

@@ -58,6 +58,7 @@ class Node:
         self.answers: dict[bytes, tuple[str, ...]] = {}
         self._sequence = 0
         self._turn = 0
+        self.restless = 0
 
     def clock(self) -> float:
         """Its CLOCK_MONOTONIC and CLOCK_BOOTTIME."""
@@ -175,7 +176,10 @@ class Node:
         if mesh is None or not self.runs or (turn is not None and turn != self._turn):
             return
         self.turned = self.world.now
-        self.do(mesh.wake(self.clock()))
+        now = self.clock()
+        self.do(mesh.wake(now))
+        at = mesh.deadline()
+        self.restless = self.restless + 1 if at is not None and at <= now else 0
 
     def do(self, effects: list[Effect]) -> None:
         """Carry effects out, keep layer 2 true, and set the alarm."""
