@@ -1,7 +1,12 @@
 """Whose tables of claims are compared, and who has to be told anew what is answered here; a core."""
 
-SILENT = 3.0
-"""Seconds without a frame after which a segment counts as silent: its hosts may have missed what was announced."""
+from speakerd.membership.peer import FRAMES_EVERY
+
+SILENT, PERIODS = 3.0, 3
+"""Seconds without a frame, and times that a frame is due at least, after which a segment counts as silent.
+
+Its hosts may have missed what was announced.
+"""
 
 
 class Gossip:
@@ -24,9 +29,9 @@ class Gossip:
         """A member is heard again."""
         self._missed.add(name)
 
-    def frame_came(self, index: int, sender: str, now: float) -> None:
-        """A frame of a member came by an interface."""
-        if now - self._frames.get(index, float("-inf")) > SILENT:
+    def frame_came(self, index: int, sender: str, interval: float, now: float) -> None:
+        """A frame of a member came by an interface; heartbeats come once in `interval` seconds."""
+        if now - self._frames.get(index, float("-inf")) > max(SILENT, PERIODS * FRAMES_EVERY * interval):
             self._missed.add(sender)
         self._frames[index] = now
 

@@ -202,7 +202,7 @@ class Mesh:
             found += self._carry_out(self.detector.receive(envelope, now), now)
             if fresh and envelope.carrier is Carrier.ETHERNET:
                 self._hold.frame_came(envelope.index, now)
-                self._gossip.frame_came(envelope.index, envelope.sender, now)
+                self._gossip.frame_came(envelope.index, envelope.sender, self.detector.interval, now)
             if fresh and envelope.kind >= Kind.CLAIMS:
                 found += self._received(envelope, now)
         except DecodeError:
