@@ -307,7 +307,10 @@ def run(ends: Ends, report: socket.socket, parent: int, restarts: int, boot: int
         "locked memory": not locked,
         "real-time scheduling": not priority,
     }
-    refused["a user of its own"] = bool(snap.inside(os.environ)) and os.getuid() == 0
+    if snap.inside(os.environ):
+        refused["a user of its own"] = os.getuid() == 0
+        refused[snap.BOUNDED] = not privileges.bound(privileges.SUPERVISOR)
+        refused[snap.SPARED] = not privileges.spare()
     facts = Facts(
         pid=os.getpid(),
         started=time.monotonic(),

@@ -94,7 +94,7 @@ def _host(told: Report) -> Iterator[FindingReport]:
     yield from map(_not_connected, run.not_connected)
     explained = {WOULD_GIVE.get(_plug(each)) for each in run.not_connected}
     for each in run.missing:
-        if each not in explained:
+        if each not in explained | snap.LIVED_WITH:
             yield _finding(Finding.NO_RAW_SOCKETS if each == "raw sockets" else Finding.HOST_REFUSES, each)
 
 

@@ -18,6 +18,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
 PR_SET_NAME = 15
 PR_SET_NO_NEW_PRIVS = 38
+PR_CAPBSET_READ, PR_CAPBSET_DROP = 23, 24
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
@@ -36,6 +37,10 @@ processor may have that much work at once), and until the kernel ends it.
 """
 BREATH = 0.002
 """Seconds for which it then lets others run."""
+CAPABILITIES = 64
+"""More than the kernel has: the sets are of 64 bits."""
+SPARED = -900
+"""oom_score_adj: a host that runs out of memory ends nearly everything else before this (proc(5))."""
 
 
 class Capability(IntEnum):
@@ -84,6 +89,24 @@ def keep_only(wanted: frozenset[Capability]) -> None:
         header,
         ctypes.create_string_buffer(CAP_DATA.pack(mask, mask, 0, 0, 0, 0)),
     )
+
+
+def bound(wanted: frozenset[Capability]) -> bool:
+    """Take all but `wanted` from what any program started from here could ever get; False where the host refuses.
+
+    A sandbox does, and a process that was never root: to be asked again is to learn whether it holds.
+    """
+    held = [each for each in range(CAPABILITIES) if _libc.prctl(PR_CAPBSET_READ, each, 0, 0, 0) == 1]
+    return not any(each not in wanted and _libc.prctl(PR_CAPBSET_DROP, each, 0, 0, 0) for each in held)
+
+
+def spare() -> bool:
+    """Have the kernel end others first where memory runs out; False where the host refuses. May be asked again."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(SPARED))
+    except OSError:
+        return False
+    return True
 
 
 def identity(user: str) -> tuple[int, int] | None:

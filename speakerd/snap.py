@@ -23,6 +23,9 @@ PLUGS: Mapping[str, str] = {
 """Plugs that do not connect by themselves -> what fails without. Of the last, microk8s-credentials, few have a slot."""
 NEEDED = frozenset({"network-control"})
 """Without these it does not do what it is for."""
+BOUNDED, SPARED = "a smaller capability bounding set", "protection from the OOM killer"
+LIVED_WITH = frozenset({BOUNDED, SPARED})
+"""What the sandbox refuses whatever is connected, and nothing here depends on: told, but no finding."""
 ANEW = frozenset({"network-control", "process-control", "kubeconfigs", "microk8s-credentials"})
 """The first two change which system calls are let through, and that is settled when a process starts; what the others
 allow to be read is copied at the start.

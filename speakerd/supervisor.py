@@ -313,8 +313,13 @@ def prepare(folders: dict[Path, int]) -> None:
 
 
 def _drop() -> None:
-    """Become the user that files were prepared for, if this is root; where the sandbox forbids it, root goes on."""
+    """Become the user that files were prepared for, if this is root; where the sandbox forbids it, root goes on.
+
+    In the snap nobody else sees to it that the agent can never get more, and is the last that a full memory ends.
+    """
     if snap.inside(os.environ):
+        privileges.bound(privileges.SUPERVISOR)
+        privileges.spare()
         with suppress(PermissionError):
             privileges.become(snap.USER, its_group=False)
     else:

@@ -43,6 +43,14 @@ def test_once_connected_the_agent_does_what_it_is_for(connected: Site) -> None:
     assert "blocked" not in connected.machine.run("snap", "list", snap.NAME)
 
 
+def test_what_the_sandbox_refuses_is_told_and_lived_with(connected: Site) -> None:
+    told = eventually(lambda: fine(connected), "status has nothing left to connect", SLOW)
+    assert set(told["processes"]["missing"]) == snap.LIVED_WITH
+    assert "host-refuses" not in [each["finding"] for each in told["findings"]]
+    shown_so = connected.machine.run(snap.NAME, "status")
+    assert f"refused by the host: {snap.BOUNDED}, {snap.SPARED}" in shown_so
+
+
 def test_it_is_root_no_longer_but_the_one_user_that_the_sandbox_allows(connected: Site) -> None:
     pid = eventually(lambda: shown(connected.machine, "MainPID"), "it runs", SLOW)
     assert connected.machine.run("stat", "--format=%U", f"/proc/{pid}").strip() == snap.USER

@@ -7,6 +7,8 @@ from tests.lab.waiting import eventually
 from tests.snap.site import ONE, PACE, VIP, Site
 from tests.snap.steps import SETTINGS, SLOW, UNIT, answering, forget, save
 
+WATCHED = 20
+"""Seconds of the machine's own clock."""
 ROUTER = {"name": "tor", "myASN": 64512, "peerASN": 64513, "peerAddress": "10.99.0.201"}
 
 
@@ -17,6 +19,13 @@ def test_a_client_is_answered_by_arp_and_reaches_the_service(announcing: Site) -
         announcing.status(snap.NAME)
     assert probe.came.nodes == [ONE.name]
     assert not probe.came.lost
+
+
+def test_while_nothing_changes_the_announcer_takes_hardly_any_of_the_processor(announcing: Site) -> None:
+    announcer = announcing.status(snap.NAME)["processes"]["announcer"]
+    used = f"cut -d' ' -f1 /proc/{announcer}/schedstat; cut -d' ' -f1 /proc/uptime"
+    before, then, after, now = map(float, announcing.machine.shell(f"{used}; sleep {WATCHED}; {used}", SLOW).split())
+    assert (after - before) / 1e9 < (now - then) / 4
 
 
 def test_an_option_that_holds_is_written_down_and_shown(announcing: Site) -> None:

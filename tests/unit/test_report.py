@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
-from speakerd import conditions, diagnosis, report
+from speakerd import conditions, diagnosis, report, snap
 from speakerd.decision import Plan
 from speakerd.exchange import Candidate, Claim, Facts, MemberSeen, Observed, Vip, Wanted
 from speakerd.findings import Finding
@@ -228,6 +228,12 @@ def test_a_plug_that_is_missing_explains_what_the_host_refuses() -> None:
     assert (needed.severity, needed.object) == ("error", "metallb-speaker:network-control")
     assert needed.remedy == "sudo snap connect metallb-speaker:network-control"
     assert [each.finding for each in others] == [Finding.SNAP_NOT_CONNECTED, Finding.HOST_REFUSES]
+
+
+def test_what_the_sandbox_refuses_whatever_is_connected_is_no_finding() -> None:
+    told = fine()
+    told.processes.missing = [snap.BOUNDED, snap.SPARED, "locked memory"]
+    assert [each.object for each in diagnosis.found(told)] == ["locked memory"]
 
 
 def test_errors_come_before_warnings() -> None:
