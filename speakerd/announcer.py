@@ -188,7 +188,11 @@ class Announcer:
         self._do(self._mesh.paused(seconds, now), now)
 
     def _received(self, envelope: Envelope, now: float) -> None:
-        self._do(self._mesh.receive(envelope, now), now)
+        effects = self._mesh.receive(envelope, now)
+        if self._mesh.still:
+            self._mesh_due = self._mesh.deadline()
+        else:
+            self._do(effects, now)
 
     def _heard(self, spoken: Spoken, now: float) -> None:
         if spoken.asks:
@@ -265,7 +269,7 @@ class Announcer:
             self._counters,
             self._facts,
             mesh.members_seen(now),
-            mesh.happenings,
+            mesh.chronicle.happenings,
             counted,
             conditions,
             mesh.owner.takeover.strangers,

@@ -35,6 +35,10 @@ class Gossip:
             self._missed.add(sender)
         self._frames[index] = now
 
+    def knows(self, name: str, *, ready: bool) -> bool:
+        """Whether a member that claims what we know is as `ready` as before, and knows what was announced."""
+        return ready == (name in self._ready) and name not in self._missed
+
     def changed(self, name: str, *, ready: bool) -> bool:
         """Whether a member may be given VIPs since its last heartbeat, or may no more."""
         if ready == (name in self._ready):

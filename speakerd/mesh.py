@@ -13,7 +13,7 @@ from speakerd.chronicle import Chronicle
 from speakerd.company import Company
 from speakerd.deadlines import soonest
 from speakerd.errands import Errands
-from speakerd.exchange import Claim, Happening, Member, MemberSeen, MembershipSettings, Stake
+from speakerd.exchange import Claim, Member, MemberSeen, MembershipSettings, Stake
 from speakerd.gossip import Gossip
 from speakerd.hold import Hold
 from speakerd.kinds import BODIES
@@ -24,7 +24,7 @@ from speakerd.membership.envelope import Carrier, Envelope, Kind, Post
 from speakerd.membership.heartbeat import Phase
 from speakerd.membership.peer import HERE, State
 from speakerd.model import Interface
-from speakerd.outbox import Discard, Effect, Outbox
+from speakerd.outbox import EVERYTHING, Discard, Effect, Outbox
 from speakerd.ownership import message
 from speakerd.ownership.calm import Calm
 from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, Vouch
@@ -34,12 +34,11 @@ from speakerd.segments import Segments
 from speakerd.standing import Standing
 from speakerd.wire import DecodeError
 
-EVERYTHING = b"\xff" * (message.BUCKETS // 8)
-
 
 class Mesh:
     """`boot`: of this host; `resume`: an announcer died a moment ago, and this one answers at once in its place.
 
+    `still`: the last message changed nothing but when its sender was heard: most are heartbeats of who lives on.
     `rest`: seconds for which it hands over what it has and takes nothing, since announcers died again and again.
     """
 
@@ -69,8 +68,9 @@ class Mesh:
         self._company = Company(members, self.owner.takeover)
         self.chronicle = Chronicle()
         self._outbox = Outbox(self.detector, self._note)
-        self.left = False
+        self.left = self.still = False
         self._claims_changed = 0
+        self._else_at: float | None = None
 
     # -- what layer 2 and the controller read
 
@@ -103,11 +103,6 @@ class Mesh:
     def known(self) -> Mapping[bytes, Claim]:
         """The claims that count."""
         return self.owner.holdings.table.claims
-
-    @property
-    def happenings(self) -> tuple[Happening, ...]:
-        """What happened lately."""
-        return self.chronicle.happenings
 
     @property
     def news(self) -> int:
@@ -186,7 +181,7 @@ class Mesh:
             self.owner.rivals.yields = not usable
         self._usable = usable
         self._stand(now)
-        return self._done([*(self._pull_all(now) if self._hold.closed else ()), *self.owner.wake(now)], now)
+        return self._done([*(self._outbox.pull_all(now) if self._hold.closed else ()), *self.owner.wake(now)], now)
 
     def host(self, index: int, ip: bytes, mac: bytes, now: float) -> None:
         """Somebody spoke on a segment."""
@@ -197,9 +192,12 @@ class Mesh:
         """A message from a member; authentic, and to be judged here whether it is new."""
         self._members.now = now
         found: list[Effect] = []
-        fresh = self.detector.takes(envelope)
+        fresh, self.still = self.detector.takes(envelope), False
         try:
-            found += self._carry_out(self.detector.receive(envelope, now), now)
+            told = self.detector.hear(envelope, now) if fresh else self.detector.meet(envelope, now)
+            self.still = self._as_before(told, now)
+            if not self.still:
+                found += self._carry_out(told, now)
             if fresh and envelope.carrier is Carrier.ETHERNET:
                 self._hold.frame_came(envelope.index, now)
                 self._gossip.frame_came(envelope.index, envelope.sender, self.detector.interval, now)
@@ -207,7 +205,16 @@ class Mesh:
                 found += self._received(envelope, now)
         except DecodeError:
             self.detector.counters["malformed"] += 1
-        return self._done(found, now)
+        return found if self.still else self._done(found, now)
+
+    def _as_before(self, told: list[membership.Effect], now: float) -> bool:
+        """Whether a heartbeat came of one who claims what we know, is as ready as before, and waited for by nobody."""
+        match told:
+            case [membership.Beat(name, digest)] if digest == self.owner.holdings.table.digest:
+                in_calm = not (self._hold.active or self._hold.closed or self._members.alone_now)
+                known = self._gossip.knows(name, ready=self._members.ready(name))
+                return in_calm and known and not self.detector.hearing.alone(now)
+        return False
 
     def _received(self, envelope: Envelope, now: float) -> list[Effect]:
         body = message.decode(envelope.body, BODIES[envelope.kind])
@@ -251,7 +258,7 @@ class Mesh:
         self._hold.paused(now)
         self.owner.may_claim, self.owner.rivals.yields = False, True
         self._note("node.paused", self._members.me, f"{seconds:.3f} s")
-        return self._done(self._pull_all(now), now)
+        return self._done(self._outbox.pull_all(now), now)
 
     def leave(self, now: float) -> list[Effect]:
         """Tell everybody, and hand over what is served here."""
@@ -265,10 +272,8 @@ class Mesh:
     # -- time
 
     def deadline(self) -> float | None:
-        """When to call `wake`."""
-        calm = None if self._hold.active else self._calm.deadline()
-        holds = (*self._hold.deadlines(), *self._standing.deadlines())
-        return soonest(self.detector.deadline(), self.owner.deadline(), calm, *holds)
+        """When to call `wake`. A message that leaves all as it is moves the detector's deadline, and no other."""
+        return soonest(self.detector.deadline(), self._else_at)
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due."""
@@ -310,6 +315,8 @@ class Mesh:
             self._calm.stir(now)
         effects = self._outbox.take([*found, *self.owner.flush()], now)
         self.left = holdings.leaving and (not holdings.serving or not self.detector.living())
+        calm = None if self._hold.active else self._calm.deadline()
+        self._else_at = soonest(self.owner.deadline(), calm, *self._hold.deadlines(), *self._standing.deadlines())
         return effects
 
     def _carry_out(self, found: Iterable[membership.Effect], now: float) -> list[Effect]:
@@ -366,12 +373,6 @@ class Mesh:
         self._hold.compared(name, len(self.detector.living()), self.detector.peers.keys(), now)
         self._end_silence(now)
         return [Announce(ip) for ip in self.mine] if self._gossip.compared(name) else []
-
-    def _pull_all(self, now: float) -> list[Effect]:
-        """Ask for all claims those that watch this node: everybody, but in a large cluster."""
-        body, living = message.encode(Pull(EVERYTHING)), self.detector.living()
-        asked = [name for name in sorted(self.detector.observers()) if name in living]
-        return [post for name in asked for post in self.detector.post(name, Kind.PULL, body, now, both=True)]
 
     def _end_silence(self, now: float) -> None:
         """Answer again, altogether or on some interfaces, if it is time."""

@@ -9,6 +9,10 @@ from speakerd.membership.detector import Detector
 from speakerd.membership.envelope import Carrier, Kind, Post
 from speakerd.ownership import message
 from speakerd.ownership.effects import Announce, AskWire, Noted, Tell, Vouch
+from speakerd.ownership.message import Pull
+
+EVERYTHING = b"\xff" * (message.BUCKETS // 8)
+"""Asks for the claims of all buckets."""
 
 
 class Discard(Struct, frozen=True):
@@ -39,6 +43,12 @@ class Outbox:
                 case _:
                     effects.append(each)
         return effects
+
+    def pull_all(self, now: float) -> list[Post]:
+        """Ask for all claims those that watch this node: everybody, but in a large cluster."""
+        body, living = message.encode(Pull(EVERYTHING)), self._detector.living()
+        asked = [name for name in sorted(self._detector.observers()) if name in living]
+        return [post for name in asked for post in self._detector.post(name, Kind.PULL, body, now, both=True)]
 
     def _addressed(self, to: str, kind: Kind, data: bytes, index: int, now: float) -> list[Post]:
         if index:

@@ -30,7 +30,7 @@ class Layer2:
         self._ndp = Wire(ETH_P_IPV6, self._core.receive_ndp, register, unregister, self._heard)
         self._sieve = Sieve()
         self._groups = Groups()
-        self._groups_at = 0.0
+        self._due: float | None = None
         self._known: AbstractSet[bytes] = frozenset()
         self._ipv6: frozenset[bytes] = frozenset()
 
@@ -60,7 +60,7 @@ class Layer2:
         rate, refresh = settings.rate, settings.refresh
         self._send(self._core.apply(interfaces, vips, rate, refresh, now, quiet=quiet, standby=self._known))
         self._groups.ask(usable, self._ipv6)
-        self._groups_at = now
+        self._plan(now)
 
     def _let_through(self) -> None:
         """Have the kernel pass on what the sieve says; a filter is replaced in one step, and no frame is lost by it."""
@@ -70,6 +70,7 @@ class Layer2:
     def announce(self, ip: bytes, now: float) -> None:
         """Announce one of ours again, at once, on all its interfaces, before what else waits to be announced."""
         self._send(self._core.announce(ip, now))
+        self._plan(now)
 
     def ask(self, index: int, ip: bytes, to: bytes) -> None:
         """Ask the wire on interface `index` who has `ip`: the MAC `to`, or everybody (b"")."""
@@ -81,8 +82,11 @@ class Layer2:
 
     def deadline(self) -> float | None:
         """When something is due to be announced or filtered, or at once while groups are left to join."""
-        groups = self._groups_at if self._groups.pending else None
-        return soonest(groups, self._sieve.deadline(), self._core.deadline())
+        return self._due
+
+    def _plan(self, now: float) -> None:
+        """Note what is due next: the loop asks for it after each frame, and nothing that is heard moves it."""
+        self._due = soonest(now if self._groups.pending else None, self._sieve.deadline(), self._core.deadline())
 
     def wake(self, now: float) -> None:
         """Announce what is due, make the filters exact in time, and join a slice of the groups."""
@@ -90,7 +94,7 @@ class Layer2:
         self._sieve.wake(now)
         self._let_through()
         self._groups.work()
-        self._groups_at = now
+        self._plan(now)
 
     @property
     def counters(self) -> dict[bytes, Counters]:

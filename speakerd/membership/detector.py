@@ -130,23 +130,21 @@ class Detector:
 
     # -- what comes in
 
-    def receive(self, envelope: Envelope, now: float) -> list[Effect]:
-        """A message of any kind. Raises DecodeError where a body is none of its kind."""
+    def takes(self, envelope: Envelope) -> bool:
+        """Whether a message is new, of a life that is known: one to `hear`."""
+        peer = self.peers.get(envelope.sender)
+        return self._keyed and peer is not None and envelope.boot == peer.boot and peer.is_new(envelope)
+
+    def meet(self, envelope: Envelope, now: float) -> list[Effect]:
+        """A message that is none to `hear`. Raises DecodeError where a body is none of its kind."""
         peer = self.peers.get(envelope.sender)
         if peer is None or not self._keyed:
             self.counters["from-strangers"] += 1
             return []
         if envelope.boot != peer.boot:
             return self._another_life(peer, envelope, now)
-        if not peer.is_new(envelope):
-            self.counters["replayed"] += 1
-            return []
-        return self._heard(peer, envelope, now)
-
-    def takes(self, envelope: Envelope) -> bool:
-        """Whether a message would be new, of a life that is known; to be asked before `receive`."""
-        peer = self.peers.get(envelope.sender)
-        return self._keyed and peer is not None and envelope.boot == peer.boot and peer.is_new(envelope)
+        self.counters["replayed"] += 1
+        return []
 
     def _another_life(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
         """A life that has proven nothing yet: it may ask for our proof, give its own, or be asked for it."""
@@ -179,7 +177,9 @@ class Detector:
         self._voice.heard(peer)
         return [*found, *self._turn_to(peer, State.STARTING, now), *self._voice.beats_to(peer, now)]
 
-    def _heard(self, peer: Peer, envelope: Envelope, now: float) -> list[Effect]:
+    def hear(self, envelope: Envelope, now: float) -> list[Effect]:
+        """A message of any kind that is taken. Raises DecodeError where a body is none of its kind."""
+        peer = self.peers[envelope.sender]
         ahead = peer.hear(envelope, now)
         self._voice.heard(peer)
         found: list[Effect] = [Suspended(ahead)] if self._standstill.shows(ahead, self.interval, now) else []

@@ -43,10 +43,11 @@ def trace(scenario: Scenario) -> Iterator[str]:
         yield from telling.lines
         telling.lines.clear()
         for node in world.nodes:
-            for each in node.mesh.happenings if node.mesh else ():
+            for each in node.mesh.chronicle.happenings if node.mesh else ():
                 if each.number > told[node.name]:
                     yield f"{world.now:9.4f} {node.name} {each.word} {each.subject} {each.detail}".rstrip()
-            told[node.name] = node.mesh.happenings[-1].number if node.mesh and node.mesh.happenings else 0
+            happenings = node.mesh.chronicle.happenings if node.mesh else ()
+            told[node.name] = happenings[-1].number if happenings else 0
     if telling.broken is None:
         telling.last()
     yield f"broken: {telling.broken}" if telling.broken else "all promises kept"

@@ -115,7 +115,7 @@ def state(node: Node, of: Node) -> State:
 def happened(node: Node, seconds: float) -> list[Happening]:
     """What it noted lately."""
     assert node.mesh
-    return [each for each in node.mesh.happenings if each.at >= node.clock() - seconds]
+    return [each for each in node.mesh.chronicle.happenings if each.at >= node.clock() - seconds]
 
 
 def watch(cluster: Cluster, seconds: float) -> set[str]:
