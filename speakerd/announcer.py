@@ -99,7 +99,8 @@ class Announcer:
 
     def deadline(self) -> float | None:
         """At once while wishes are pending, else when the mesh or what is to be written wants it."""
-        return soonest(self._more_at, self._report_at, self._mesh_due, self._end_at)
+        end = None if self._leave_by is None else self._end_at
+        return soonest(self._more_at, self._report_at, self._mesh_due, end)
 
     @property
     def _end_at(self) -> float | None:

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Protocol, Self
 
-from speakerd.deadlines import soonest
-
 ROUNDS = 8
 """Polls without waiting before deadlines are judged: bounds what a flood can delay them by."""
 READY_AT_ONCE = 64
@@ -148,7 +146,12 @@ class Engine:
             self._stood_still(late, self._clock())
 
     def _nearest(self) -> float | None:
-        return soonest(*[core.deadline() for core in self._cores])
+        found = None
+        for core in self._cores:
+            at = core.deadline()
+            if at is not None and (found is None or at < found):
+                found = at
+        return found
 
     def _judge(self) -> None:
         """Wake what is due. Where nothing was, the nearest deadline is known until something is read again."""

@@ -9,6 +9,8 @@ from speakerd.membership.peer import HERE, State
 
 BLOCKED_FOR = 3.0
 """Seconds a carrier does not work until it counts as blocked, not as weather."""
+PAST_START = frozenset({State.ALIVE, State.SUSPECT})
+"""States in which a member may be given a VIP: it neither starts nor leaves."""
 DIFFERS_FOR = 5.0
 """Seconds a member's configuration may be another than ours: a change reaches one sooner than the other."""
 
@@ -48,7 +50,7 @@ class Members:
     def ready(self, name: str) -> bool:
         """May be given a VIP."""
         peer = self.detector.peers.get(name)
-        if peer is None or peer.state not in (State.ALIVE, State.SUSPECT) or peer.beat is None:
+        if peer is None or peer.state not in PAST_START or peer.beat is None:
             return False
         return peer.beat.able and not peer.beat.drained
 

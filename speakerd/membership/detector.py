@@ -218,9 +218,11 @@ class Detector:
         if beat.echo and envelope.received:
             peer.round_trip = max(0, envelope.received - beat.echo - beat.echo_age) / 1e6
         found = self._turn_to(peer, PHASES[beat.phase], now)
-        for fate in () if peer.deaf else beat.dead:
-            found += self._death_told(peer, fate, now)
-        return [*found, *self._doubt(peer, now), Beat(peer.name, beat.digest)]
+        for fate in beat.dead:
+            found += [] if peer.deaf else self._death_told(peer, fate, now)
+        if self._doubtful:
+            found += self._doubt(peer, now)
+        return [*found, Beat(peer.name, beat.digest)]
 
     def _doubt(self, teller: Peer, now: float) -> list[Effect]:
         """Deaths found while this node heard nobody are none where a member hears the dead: they are judged anew."""

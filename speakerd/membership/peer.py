@@ -104,7 +104,8 @@ class Peer:
 
     def death_vote_at(self, now: float) -> float:
         """When its last allowed heartbeat counts as missed."""
-        return self.miss_at(self.watched(now)[1], now)
+        interval, misses = self.watched(now)
+        return max(self.heard, self.watched_since) + (misses + LATE) * interval
 
     def is_new(self, envelope: Envelope) -> bool:
         """Whether the message is none that was heard before, of the life that is known."""
@@ -114,8 +115,11 @@ class Peer:
     def hear(self, envelope: Envelope, now: float) -> float:
         """Note a message of the life that is known; for how many seconds our clock stood still, as far as it shows."""
         way = (envelope.carrier, envelope.index)
-        if way in self._windows or len(self._windows) < MOST_INTERFACES:
-            self._windows.setdefault(way, Window()).add(envelope.sequence)
+        window = self._windows.get(way)
+        if window is None and len(self._windows) < MOST_INTERFACES:
+            window = self._windows[way] = Window()
+        if window is not None:
+            window.add(envelope.sequence)
         ahead = 0
         if envelope.sequence > self.sequence:
             if envelope.received:
@@ -188,7 +192,8 @@ class Peer:
 
     def by_frames(self, now: float) -> bool:
         """Whether it is heard by frames lately, on any segment."""
-        return any(self.by_frames_on(index, now) for index in self.heard_frames)
+        last = max(self.heard_frames.values(), default=float("-inf"))
+        return now - last <= (2 + LATE) * FRAMES_EVERY * self.interval
 
     def by_frames_on(self, index: int, now: float) -> bool:
         """Whether it is heard by frames lately, on one of our interfaces."""

@@ -165,7 +165,8 @@ class Holdings:
 
     def take_fresh(self) -> list[Claim]:
         """Claims this node made since the last call."""
-        fresh, self._fresh = list(self._fresh.values()), {}
+        fresh = list(self._fresh.values())
+        self._fresh.clear()
         return fresh
 
     def serve(self, claim: Claim) -> None:

@@ -129,6 +129,8 @@ class SelfCheck:
     def wake(self, now: float) -> list[Effect]:
         """Judge those that nobody heard, and ask for the next ones."""
         found: list[Effect] = []
+        if (due := self.deadline()) is None or now < due:
+            return found
         for ip in [ip for ip, check in self._checks.items() if check.until <= now]:
             found += self._over(ip, self._checks.pop(ip), now)
         for ip in self._due(now):
