@@ -4,17 +4,17 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from speakerd import __version__, consent, diagnosis, report, sessions, snap
+from speakerd import __version__, connected, consent, diagnosis, report, sessions
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Observed
 from speakerd.findings import Finding
 from speakerd.kube.cluster import Cluster
 from speakerd.model import Node, Problem
+from speakerd.report import ApiReport, Unusable
 from speakerd.settings import Settings
 from speakerd.tally import Seen, Tally
 
@@ -59,7 +59,7 @@ def report_of(state: State) -> report.Report:
             facts.realtime,
             facts.locked,
             list(facts.missing),
-            _not_connected(),
+            connected.missing(os.environ),
         ),
         api=_api(state.cluster),
         configuration=report.ConfigurationReport(valid=True, digest="", pools=[], problems=[]),
@@ -88,16 +88,6 @@ def report_of(state: State) -> report.Report:
     return told
 
 
-def _not_connected() -> list[str]:
-    """Plugs of the snap, as hooks have noted: a service may not ask."""
-    own = snap.inside(os.environ)
-    try:
-        connected = Path(own.noted).read_text().split() if own else snap.PLUGS
-    except OSError:
-        return []
-    return [f"{own.name}:{plug}" for plug in snap.missing(connected)] if own else []
-
-
 def line_of(state: State) -> str:
     """The one line for `systemctl status`: it counts thousands, and looks closely at what may need somebody only."""
     if state.plan is None:
@@ -111,18 +101,20 @@ def _about_node(told: report.NodeReport, node: Node | None) -> None:
         told.known, told.excluded, told.network_unavailable = True, node.excluded, node.network_unavailable
 
 
-def _api(cluster: Cluster) -> report.ApiReport:
+def _api(cluster: Cluster) -> ApiReport:
     kinds = [
         report.KindReport(each.kind.name, len(each.value), each.synced, each.absent, each.unreadable)
         for each in cluster.reflectors
     ]
-    told = report.ApiReport(kinds=kinds, failing=cluster.failing)
-    if cluster.problem:
-        told.error, told.remedy = cluster.problem.what, cluster.problem.remedy
-    if cluster.client and cluster.credentials:
-        told.server, told.credentials = cluster.credentials.server, cluster.credentials.source
+    told = ApiReport(kinds=kinds, failing=cluster.failing)
+    access = cluster.access
+    if wrong := access.problem:
+        told.error, told.remedy = wrong.what, wrong.remedy
+        told.unusable = Unusable(wrong.where, wrong.what, wrong.remedy)
+    if cluster.client and access.credentials:
+        told.server, told.credentials = access.credentials.server, access.credentials.source
         told.connections = cluster.client.connections
-        told.error = next((each.error for each in cluster.reflectors if each.error), "")
+        told.error, told.remedy = next((each.error for each in cluster.reflectors if each.error), ""), ""
         told.connected = not told.error and cluster.settled
         heard = cluster.client.heard
         told.age = round(time.monotonic() - heard, 1) if heard else None

@@ -11,6 +11,8 @@ from speakerd.report import FindingReport, Report
 MOST = 100
 """Findings of one word told: beyond it the point is made, and `services` and `vips` have them all."""
 MANY_RESTARTS = 3
+REFUSALS = {"401": Finding.CREDENTIALS_REFUSED, "403": Finding.API_FORBIDS}
+"""How an error begins that the API server has answered."""
 WOULD_GIVE = {"network-control": "raw sockets", "process-control": "real-time scheduling"}
 """Plug of the snap -> what the host refuses without it."""
 OF_THIS_NODE = frozenset({Finding.ALONE, Finding.NO_MESH_KEY, Finding.CRASH_LOOP})
@@ -53,12 +55,16 @@ def _api(told: Report) -> Iterator[FindingReport]:
     api = told.api
     if not api.credentials:
         if api.error:
-            yield _finding(Finding.NO_CREDENTIALS, "kubernetes.kubeconfig", api.error, api.remedy)
+            where = api.unusable.file if api.unusable else "kubernetes.kubeconfig"
+            yield _finding(Finding.NO_CREDENTIALS, where, api.error, api.remedy)
         return
-    if api.error.startswith("403"):
-        yield _finding(Finding.API_FORBIDS, api.server, f"{api.error}: {TABLE[Finding.API_FORBIDS].breaks}")
-    elif api.error:
-        yield _finding(Finding.API_UNREACHABLE, api.server, f"{api.error}: {TABLE[Finding.API_UNREACHABLE].breaks}")
+    if wrong := api.unusable:
+        text = f"{wrong.message}: {TABLE[Finding.CREDENTIALS_UNUSABLE].breaks}"
+        yield _finding(Finding.CREDENTIALS_UNUSABLE, wrong.file, text, wrong.remedy)
+    if api.error:
+        word = REFUSALS.get(api.error[:3], Finding.API_UNREACHABLE)
+        where = api.credentials if word is Finding.CREDENTIALS_REFUSED else api.server
+        yield _finding(word, where, f"{api.error}: {TABLE[word].breaks}")
     for what, why in list(api.failing.items())[:MOST]:
         if "403" in why:
             yield _finding(Finding.API_FORBIDS, what, f"{why}: {TABLE[Finding.API_FORBIDS].breaks}")

@@ -18,6 +18,8 @@ class Finding(StrEnum):
     CONFIGURATION_DOUBTFUL = "configuration-doubtful"
     CONFIGURATION_DIFFERS = "configuration-differs"
     NO_CREDENTIALS = "no-credentials"
+    CREDENTIALS_UNUSABLE = "credentials-unusable"
+    CREDENTIALS_REFUSED = "credentials-refused"
     API_UNREACHABLE = "api-unreachable"
     API_FORBIDS = "api-forbids"
     RESOURCES_MISSING = "resources-missing"
@@ -88,6 +90,16 @@ TABLE: Mapping[Finding, Entry] = {
     ),
     Finding.NO_CREDENTIALS: Entry(
         "error", "the cluster cannot be read: addresses known before are still announced", "set kubernetes.kubeconfig"
+    ),
+    Finding.CREDENTIALS_UNUSABLE: Entry(
+        "error",
+        "credentials that changed on disk are not in use; those before them are, as long as the API server takes them",
+        "mend the kubeconfig",
+    ),
+    Finding.CREDENTIALS_REFUSED: Entry(
+        "error",
+        "changes in the cluster are not seen; addresses known before are still announced",
+        "give it a kubeconfig that has not run out: speakerd rbac --kubeconfig HOST makes one",
     ),
     Finding.API_UNREACHABLE: Entry(
         "error",

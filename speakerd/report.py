@@ -64,10 +64,19 @@ class KindReport(Struct, rename="camel"):
     unreadable: dict[str, str] = {}
 
 
+class Unusable(Struct, frozen=True, rename="camel"):
+    """Credentials that are on disk and not in use: `file`, or what else they are from, what is wrong, the remedy."""
+
+    file: str
+    message: str
+    remedy: str
+
+
 class ApiReport(Struct, rename="camel"):
     """The API server; `age`: seconds since it was last heard; `error`, `remedy`: why it cannot be asked now.
 
-    `credentials`: where they came from; `failing`: what could not be written when it was last tried, and why.
+    `credentials`: where they came from; `unusable`: those that their files have by now, where they are not in use.
+    `failing`: what could not be written when it was last tried, and why.
     """
 
     connected: bool = False
@@ -79,6 +88,7 @@ class ApiReport(Struct, rename="camel"):
     remedy: str = ""
     failing: dict[str, str] = {}
     kinds: list[KindReport] = []
+    unusable: Unusable | None = None
 
 
 class ConfigurationReport(Struct, rename="camel"):

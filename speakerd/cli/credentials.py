@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from speakerd import snap
-from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
+from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail, snap_health
 from speakerd.cli.saving import save
 from speakerd.cli.telling import tell
 from speakerd.config.load import load
@@ -16,6 +16,7 @@ from speakerd.config.sources import Sources
 from speakerd.config.written import as_yaml
 from speakerd.kube.credentials import COPY, OURS, Credentials, CredentialsProblem, NothingFound, original
 from speakerd.kube.kubeconfig import copied
+from speakerd.kube.noted import NOTE, text
 
 PRIVATE = 0o600
 
@@ -38,12 +39,25 @@ def run(args: argparse.Namespace) -> int:
     setting, state = loaded.settings.kubernetes.kubeconfig, Path(loaded.settings.paths.state)
     try:
         _prepare(state)
-        return _settle(_found(setting, state), state)
-    except CredentialsProblem as fault:
-        fail(fault.where, fault.what, fault.remedy)
+        return _attempt(setting, state)
     except OSError as fault:
         fail(str(state), fault.strerror or str(fault), "run as root, once the service has made the folder")
     return NOT_VALID
+
+
+def _attempt(setting: str, state: Path) -> int:
+    """Copy, or note why that cannot be, for `status` and the health of the snap. Raises OSError."""
+    note = state / NOTE
+    try:
+        code = _settle(_found(setting, state), state)
+        note.unlink(missing_ok=True)
+    except CredentialsProblem as fault:
+        fail(fault.where, fault.what, fault.remedy)
+        _write(note, text(fault))
+        code = NOT_VALID
+    if own := snap.inside(os.environ):
+        snap_health.tell_again(own)
+    return code
 
 
 def _prepare(state: Path) -> None:
@@ -76,14 +90,16 @@ def _settle(found: Credentials | None, state: Path) -> int:
             f"nothing to copy: {ours} is the agent's own" if ours.exists() else "nothing to copy: no kubeconfig found"
         )
         return FINE
-    text = as_yaml([copied(found)])
-    if copy.is_symlink() or not copy.is_file() or copy.read_text() != text:
-        _write(copy, text)
+    _write(copy, as_yaml([copied(found)]))
     print(f"{found.source} is copied to {copy}")
     return FINE
 
 
-def _write(copy: Path, text: str) -> None:
-    """For the owner of the folder alone, who may have put links in there; in the snap the agent is of root's group."""
-    owner = copy.parent.stat()
-    save(copy, text, snap.MODE if snap.inside(os.environ) else PRIVATE, (owner.st_uid, owner.st_gid))
+def _write(file: Path, content: str) -> None:
+    """Where it is not so already; for the owner of the folder alone, who may have put links in there.
+
+    In the snap the agent is of root's group.
+    """
+    if file.is_symlink() or not file.is_file() or file.read_text() != content:
+        owner = file.parent.stat()
+        save(file, content, snap.MODE if snap.inside(os.environ) else PRIVATE, (owner.st_uid, owner.st_gid))

@@ -6,7 +6,6 @@ The settings file is the one source of truth, `snap set` an editor of it: `snap 
 import argparse
 import json
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from speakerd import selftest, snap
-from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, asking, check, fail
+from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, asking, check, fail, snap_health
 from speakerd.cli.saving import save
+from speakerd.cli.snap_health import snapctl
 from speakerd.cli.telling import tell
 from speakerd.config import edit, options
 from speakerd.config.load import load, loaded_from
@@ -55,20 +55,11 @@ def run(args: argparse.Namespace) -> int:
     return WRONG_USAGE
 
 
-def _snapctl(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["snapctl", *arguments], capture_output=True, text=True, check=False)
-
-
 def _healthy(own: Snap, without: str = "") -> int:
     """Note for the agent what is connected (it may not ask), and tell snapd; `without`: about to be disconnected."""
-    known = {plug for plug in snap.PLUGS if plug != without and _snapctl("is-connected", plug).returncode == 0}
+    known = {plug for plug in snap.PLUGS if plug != without and snapctl("is-connected", plug).returncode == 0}
     save(Path(own.noted), "".join(f"{plug}\n" for plug in sorted(known)), snap.MODE)
-    needed = [own.command(plug) for plug in snap.missing(known) if plug in snap.NEEDED]
-    if needed:
-        _snapctl("set-health", "--code=snap-not-connected", "blocked", " && ".join(needed))
-    else:
-        _snapctl("set-health", "okay")
-    return FINE
+    return snap_health.tell(own, known)
 
 
 def _connect(own: Snap, plug: str) -> int:
@@ -84,9 +75,9 @@ def _disconnect(own: Snap, plug: str) -> int:
 
 def _restart(own: Snap) -> None:
     """Begin again where it runs: one that an operator has stopped stays so."""
-    lines = _snapctl("services", own.service).stdout.splitlines()
+    lines = snapctl("services", own.service).stdout.splitlines()
     if any(line.split()[:3:2] == [own.service, "active"] for line in lines):
-        _snapctl("restart", own.service)
+        snapctl("restart", own.service)
 
 
 def _configured(own: Snap) -> int:
@@ -109,7 +100,7 @@ def _configured(own: Snap) -> int:
 def _asked() -> dict[str, object]:
     """All that `snap set` was ever told: the empty name stands for that, where snapd knows it."""
     for extra in ([""], []):
-        done = _snapctl("get", "-d", *options.OPTIONS, *extra)
+        done = snapctl("get", "-d", *options.OPTIONS, *extra)
         if done.returncode == 0:
             found: dict[str, object] = json.loads(done.stdout or "{}")
             everything = found.pop("", None)
@@ -149,9 +140,9 @@ def _shown_by_snap_get(own: Snap, asked: Mapping[str, object]) -> dict[str, str]
     is_now = options.written(_text(Path(own.settings)))
     was = options.texts(asked)
     if different := [f"{name}={value}" for name, value in is_now.items() if was.get(name) != value]:
-        _snapctl("set", *different)
+        snapctl("set", *different)
     if gone := sorted(was.keys() - is_now.keys()):
-        _snapctl("unset", *gone)
+        snapctl("unset", *gone)
     return is_now
 
 

@@ -57,6 +57,7 @@ class Client:
         self.credentials = credentials
         self._target = _target(credentials)
         self._headers = _fixed_headers(credentials)
+        self._token = ""
         self._watching: set[Connection] = set()
         self._outdated: set[Connection] = set()
         self._free: list[tuple[float, Connection]] = []
@@ -156,7 +157,7 @@ class Client:
         """
         self._target = _target(credentials)
         self.credentials = credentials
-        self._headers = _fixed_headers(credentials)
+        self._headers, self._token = _fixed_headers(credentials), ""
         for connection in (*(each for _, each in self._free), *self._watching):
             self._drop(connection, "other credentials")
         self._free.clear()
@@ -176,8 +177,9 @@ class Client:
 
     def _all_headers(self, accept: bytes) -> list[Header]:
         headers = [*self._headers, (b"Accept", accept)]
-        token = self.credentials.bearer()
-        return [*headers, (b"Authorization", f"Bearer {token}".encode())] if token else headers
+        # Where its file cannot be read any more, the last one may still be good.
+        self._token = self.credentials.bearer() or self._token
+        return [*headers, (b"Authorization", f"Bearer {self._token}".encode())] if self._token else headers
 
     async def _asked(
         self, method: str, path: str, headers: list[Header], body: bytes, guard: Callable[[], bool] | None

@@ -1,12 +1,11 @@
 """All that is known of the cluster over one client: a reflector a kind, who allocates, and the two that write.
 
-Credentials that are not there yet, or not good yet, are looked for again: the agent stays up and says what it lacks.
+By which credentials, and what becomes of them when their files change, is `access`.
 """
 
 import asyncio
 import os
 import random
-import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
@@ -18,10 +17,10 @@ from msgspec import Struct
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Key, Member, Observed
 from speakerd.kube import body, kept, lease, objects, reflector
+from speakerd.kube.access import Access
 from speakerd.kube.bgpstatus import BgpStatus
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.configstate import ConfigStates
-from speakerd.kube.credentials import Credentials, CredentialsProblem
 from speakerd.kube.keykeeper import KeyKeeper
 from speakerd.kube.passwords import Passwords
 from speakerd.kube.poolstatus import PoolStatus
@@ -38,8 +37,6 @@ from speakerd.snapshot import Stores
 
 log = structlog.get_logger()
 
-AGAIN = 5.0
-"""Seconds until credentials are looked for again."""
 RECORD_AGAIN = 5.0
 """Seconds until a member record that could not be written, or is not seen, is written again."""
 NO_PASSWORDS: Mapping[str, Password] = {}
@@ -78,10 +75,9 @@ class Cluster:
         self.legacy = Reflector(objects.config_map(namespace, settings.kubernetes.config_map), random.random)
         self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
         self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
-        self._rotation = Rotation(settings.kubernetes.kubeconfig, Path(settings.paths.state), os.environ)
+        rotation = Rotation(settings.kubernetes.kubeconfig, Path(settings.paths.state), os.environ)
+        self.access = Access(rotation, changed)
         self.client: Client | None = None
-        self.credentials: Credentials | None = None
-        self.problem: CredentialsProblem | None = None
         self.writer: Writer | None = None
         self.recorder: Recorder | None = None
         self.pool_status: PoolStatus | None = None
@@ -196,7 +192,7 @@ class Cluster:
 
     def look_out(self, now: float) -> bool:
         """Whether what only time brings may be another. To be asked every few seconds."""
-        self._renew()
+        self.access.look_out(now)
         version = self.row_version if any(each.error for each in self._always) else None
         return self.weather.look(now, version) or any(each.holding for each in self._kept.values())
 
@@ -246,8 +242,7 @@ class Cluster:
 
     async def run(self) -> None:
         """Find the API, and stay with it until cancelled."""
-        client = await self._client()
-        self.client = client
+        self.client = client = await self.access.begin()
         self.writer = writer = Writer(client, self._namespace, self.election.me, lambda: self.allocating, self._changed)
         self.pool_status = PoolStatus(client, self._namespace, lambda: self.allocating)
         self.states = ConfigStates(client, self._namespace, self.election.me, lambda: self.allocating)
@@ -259,6 +254,7 @@ class Cluster:
                     self._start(group, reflector.run(each, client, self._changed), f"watch-{each.kind.name}")
                 for each in self._asked_for:
                     self._start(group, self._watch(each, client), f"watch-{each.kind.name}")
+                self._start(group, self.access.run(client), "credentials")
                 self._start(group, self.keeper.run(client, writer), "mesh-key")
                 self._start(group, self.passwords.run(client), "passwords")
                 watch = reflector.run(self.allocator, client, self._allocator_changed)
@@ -289,43 +285,6 @@ class Cluster:
     @staticmethod
     def _start(group: asyncio.TaskGroup, task: Coroutine[Any, Any, None], name: str) -> None:
         group.create_task(task, name=name)
-
-    async def _client(self) -> Client:
-        """A client with the credentials found; waits until there are any."""
-        while True:
-            try:
-                found = self._rotation.first()
-                client = Client(found)
-            except (CredentialsProblem, ssl.SSLError) as fault:
-                self._lacks(fault)
-                await asyncio.sleep(AGAIN)
-                continue
-            self.credentials, self.problem = found, None
-            log.info("kube.credentials", source=found.source, server=found.server)
-            return client
-
-    def _renew(self) -> None:
-        """Call with what the files of the credentials say now; files that cannot be used change nothing."""
-        if not self.client:
-            return
-        try:
-            found = self._rotation.another()
-            if found:
-                self.client.use(found)
-        except (CredentialsProblem, ssl.SSLError) as fault:
-            self._lacks(fault)
-            return
-        if found:
-            self.credentials, self.problem = found, None
-            log.info("kube.credentials", source=found.source, server=found.server)
-
-    def _lacks(self, fault: CredentialsProblem | ssl.SSLError) -> None:
-        if not isinstance(fault, CredentialsProblem):
-            fault = CredentialsProblem("kubernetes.kubeconfig", f"TLS: {fault}", "give a CA certificate in PEM")
-        if str(fault) != str(self.problem):
-            log.warning("kube.credentials.missing", where=fault.where, what=fault.what, remedy=fault.remedy)
-        self.problem = fault
-        self._changed()
 
     def _allocator_changed(self) -> None:
         """The watch shows the allocator's Lease anew."""

@@ -48,6 +48,10 @@ class NothingFound(CredentialsProblem):
     """None of the known places has a kubeconfig."""
 
 
+class Unreadable(CredentialsProblem):
+    """A file is not there, or may not be read by us."""
+
+
 class Hidden:
     """A secret text: never in a repr, a log or a status."""
 
@@ -275,10 +279,17 @@ def _document(path: Path) -> Mapped:
     try:
         document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  a safe loader
     except yaml.YAMLError as fault:
-        raise CredentialsProblem(str(path), f"not YAML: {fault}", "mend or replace the file") from fault
+        raise CredentialsProblem(str(path), f"not YAML: {_yaml_fault(fault)}", "mend or replace the file") from fault
     if not isinstance(document, dict):
         raise CredentialsProblem(str(path), "not a kubeconfig", "give a file of kind Config")
     return document
+
+
+def _yaml_fault(fault: yaml.YAMLError) -> str:
+    """In one line, as all errors are told."""
+    if isinstance(fault, yaml.MarkedYAMLError) and fault.problem_mark:
+        return f"line {fault.problem_mark.line + 1}: {fault.problem}"
+    return " ".join(str(fault).split())
 
 
 def _credentials(source: str, cluster: tuple[Mapped, Path], user: tuple[Mapped, Path]) -> Credentials:
@@ -303,8 +314,14 @@ def _credentials(source: str, cluster: tuple[Mapped, Path], user: tuple[Mapped, 
         certificate=Hidden(_pem(who, "client-certificate", home, source)),
         key=Hidden(_pem(who, "client-key", home, source)),
         token=Hidden(str(who.get("token") or "")),
-        token_file=str(home / token_file) if token_file else "",
+        token_file=_token_file(home / token_file) if token_file else "",
     )
+
+
+def _token_file(path: Path) -> str:
+    """Its name; what is in it is read again for each request. Raises CredentialsProblem where it cannot be read."""
+    _read(path, "tokenFile")
+    return str(path)
 
 
 def _url(text: str, source: str) -> tuple[SplitResult, str, int]:
@@ -337,5 +354,5 @@ def _read(path: Path, what: str) -> str:
         return data.decode()
     except (OSError, UnicodeDecodeError) as fault:
         why = getattr(fault, "strerror", None) or fault
-        remedy = "check path and permissions"
-        raise CredentialsProblem(str(path), f"{what} cannot be read: {why}", remedy) from fault
+        kind = Unreadable if isinstance(fault, OSError) else CredentialsProblem
+        raise kind(str(path), f"{what} cannot be read: {why}", "check path and permissions") from fault

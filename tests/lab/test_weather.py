@@ -143,6 +143,33 @@ def test_a_bad_settings_file_changes_nothing_and_is_visible_and_a_good_one_is_us
         eventually(lambda: not first.status()["configuration"].get("reloadProblems"), "status is clean again")
 
 
+def told_unusable(agent: Agent, file: str = "", why: str = "") -> bool:
+    """Whether it is a finding that credentials are not in use: those of `file`, and why."""
+    found = [each for each in agent.status()["findings"] if each["finding"] == "credentials-unusable"]
+    return any(each["object"].startswith(file) and why in each["message"] for each in found)
+
+
+def test_a_kubeconfig_that_breaks_or_is_refused_is_a_finding_until_it_is_mended_and_all_goes_on(
+    cluster: Cluster, plane: Embedded, lan: Lan, agents: list[Agent]
+) -> None:
+    agent = next(each for each in agents if each.host.name == cluster.allocator())
+    file = plane.kubeconfig(agent.host.name)
+    good = file.read_text()
+    stale = json.loads(good)
+    stale["users"][0]["user"]["token"] = "of yesterday"
+    try:
+        for name, text, why in (("broken", "{", "not YAML"), ("refused", json.dumps(stale), "401 Unauthorized")):
+            file.write_text(text)
+            eventually(partial(told_unusable, agent, str(file), why), why, 20)
+            assert agent.status()["api"]["connected"]
+            publish(cluster, name, lan.nodes)
+            owner(lan, given(cluster, name)[0])
+        assert cluster.allocator() == agent.host.name
+    finally:
+        file.write_text(good)
+    eventually(lambda: not told_unusable(agent), "it is mended", 20)
+
+
 def differing(agent: Agent) -> str:
     """With whom the agent finds that it differs in what it obeys."""
     found = (each["object"] for each in agent.status()["findings"] if each["finding"] == "configuration-differs")

@@ -102,6 +102,13 @@ def test_a_kubeconfig_of_its_own_wins_and_is_left_alone(installed: Machine, plan
     eventually(lambda: connected_by(installed, COPIED), "it has the API server by the copy again", 20)
 
 
+def unusable(installed: Machine) -> str:
+    """The file that `status` says is of no use."""
+    told = json.loads(installed.run("speakerd", "status", "-o", "json", check=False) or "{}")
+    found = (each["object"] for each in told.get("findings", ()) if each["finding"] == "credentials-unusable")
+    return str(next(found, ""))
+
+
 def test_plugins_are_told_and_leave_the_copy_as_it_is(installed: Machine, plane: Embedded) -> None:
     before = installed.path(f"{STATE}/{COPY}").read_text()
     text = json.loads(plane.kubeconfig(installed.host.name).read_text())
@@ -111,8 +118,10 @@ def test_plugins_are_told_and_leave_the_copy_as_it_is(installed: Machine, plane:
     eventually(lambda: line in installed.run("journalctl", "--no-pager", "--unit", COPIER), "the journal tells")
     eventually(lambda: installed.show(COPIER, "ActiveState") == "failed", "it has ended")
     assert installed.path(f"{STATE}/{COPY}").read_text() == before
+    eventually(lambda: unusable(installed) == ADMIN, "status tells, too", 20)
     credentials(installed, plane)
     eventually(lambda: installed.show(COPIER, "Result") == "success", "the next change makes it well again")
+    eventually(lambda: not unusable(installed), "status tells no more", 20)
 
 
 def test_the_service_may_do_little(installed: Machine) -> None:

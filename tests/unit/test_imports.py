@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 STOREYS = (
     {
         "",
+        "connected",
         "deadlines",
         "decision",
         "difference",

@@ -22,6 +22,7 @@ from speakerd.report import (
     ProcessesReport,
     Report,
     ServiceReport,
+    Unusable,
     VipReport,
 )
 
@@ -129,6 +130,15 @@ def test_a_node_without_trouble_has_no_finding() -> None:
         ({"api": ApiReport(error="no kubeconfig found")}, Finding.NO_CREDENTIALS),
         ({"api": ApiReport(server="s", credentials="/k", error="refused")}, Finding.API_UNREACHABLE),
         ({"api": ApiReport(server="s", credentials="/k", error="403 Forbidden")}, Finding.API_FORBIDS),
+        ({"api": ApiReport(server="s", credentials="/k", error="401 Unauthorized")}, Finding.CREDENTIALS_REFUSED),
+        (
+            {
+                "api": ApiReport(
+                    connected=True, server="s", credentials="/k", unusable=Unusable("/k", "not YAML", "mend")
+                )
+            },
+            Finding.CREDENTIALS_UNUSABLE,
+        ),
         (
             {"api": ApiReport(connected=True, server="s", credentials="/k", failing={"record": "403 Forbidden: no"})},
             Finding.API_FORBIDS,
@@ -365,3 +375,20 @@ def test_what_is_doubtful_has_all_findings_of_the_whole() -> None:
     assert findings[0] == findings[1]
     words = {Finding.ADDRESS_UNANNOUNCED, Finding.SERVICE_UNSERVED}
     assert [each.finding in words for each in findings[0]].count(True) == 4
+
+
+def test_credentials_that_are_not_in_use_are_told_with_file_fault_and_remedy_and_what_is_in_use() -> None:
+    told = fine()
+    told.api.unusable = Unusable("/etc/kubernetes/admin.conf", "not YAML: line 1", "mend or replace the file")
+    (found,) = diagnosis.found(told)
+    assert (found.object, found.remedy) == ("/etc/kubernetes/admin.conf", "mend or replace the file")
+    assert found.message.startswith("not YAML: line 1: ")
+    assert "those before them are" in found.message
+
+
+def test_where_there_are_no_credentials_the_file_that_is_of_no_use_is_named() -> None:
+    told = fine()
+    wrong = Unusable("/etc/kubernetes/admin.conf", "not YAML: line 1", "mend or replace the file")
+    told.api = ApiReport(error=wrong.message, remedy=wrong.remedy, unusable=wrong)
+    (found,) = [each for each in diagnosis.found(told) if each.finding == Finding.NO_CREDENTIALS]
+    assert (found.object, found.message) == (wrong.file, wrong.message)

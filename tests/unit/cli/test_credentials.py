@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from speakerd.cli import FINE, NOT_VALID, main
+from speakerd.kube import noted
 from speakerd.kube.credentials import COPY, OURS, load
 from tests.unit.kube.test_credentials import kubeconfig
 
@@ -64,6 +65,21 @@ def test_what_cannot_be_copied_leaves_the_copy_as_it_is(place: Place, capsys: py
     assert place.run() == NOT_VALID
     assert "exec and auth-provider plugins are not supported" in capsys.readouterr().err
     assert load([place.copy], "x").bearer() == "first"
+
+
+def test_what_cannot_be_copied_is_noted_for_the_agent_until_it_can_be(place: Place) -> None:
+    place.run()
+    place.named.write_text("{")
+    place.run()
+    note = noted.read(place.state)
+    assert note
+    assert (note.where, note.remedy) == (str(place.named), "mend or replace the file")
+    assert note.what.startswith("not YAML")
+    assert stat.S_IMODE((place.state / noted.NOTE).stat().st_mode) == 0o600
+    place.save("second")
+    place.run()
+    assert noted.read(place.state) is None
+    assert [each.name for each in place.state.iterdir()] == [COPY]
 
 
 def test_ours_ends_the_copy_and_is_never_touched(

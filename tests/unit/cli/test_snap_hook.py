@@ -1,5 +1,6 @@
 """The hooks of the snap: what snapd and its users may rely on."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from speakerd.model import Problem
 from speakerd.report import Reloaded
 from tests.unit.cli.answering import agent
 from tests.unit.cli.snapd import Snapd
+from tests.unit.kube.test_credentials import kubeconfig
 
 RANGE = "192.168.1.88-192.168.1.89"
 
@@ -121,6 +123,22 @@ def test_a_host_without_the_optional_connections_is_well(snapd: Snapd) -> None:
     snapd.connect(["network-control"])
     assert hook("check-health") == 0
     assert snapd.asked("set-health") == [["okay"]]
+
+
+def test_a_kubeconfig_that_is_of_no_use_blocks_the_health_until_it_is_mended(snapd: Snapd) -> None:
+    snapd.connect(["network-control"])
+    hook("install")
+    file, state = snapd.folder / "admin.conf", snapd.common / "state"
+    state.mkdir()
+    file.write_text("{")
+    settings = ["--set", f"kubernetes.kubeconfig={file}", "--set", f"paths.state={state}"]
+    assert main(["credentials", *settings]) == 1
+    file.write_text(json.dumps(kubeconfig(user={"token": "t"})))
+    assert main(["credentials", *settings]) == 0
+    first, (code, word, text), last = snapd.asked("set-health")
+    assert (first, last) == (["okay"], ["okay"])
+    assert (code, word) == ("--code=credentials-unusable", "blocked")
+    assert text.startswith(f"{file}: not YAML")
 
 
 def test_a_connection_that_counts_from_the_start_starts_the_agent_again(snapd: Snapd) -> None:

@@ -1,8 +1,5 @@
 """What is known of the cluster as a whole: by which credentials, and the key of the members' messages."""
 
-import asyncio
-import json
-import time
 from pathlib import Path
 
 from speakerd.config.resources import Metadata
@@ -13,9 +10,7 @@ from speakerd.kube.cluster import Cluster
 from speakerd.kube.keykeeper import KEY_FILE, SECRET
 from speakerd.kube.objects import Lease, Secret
 from speakerd.membership.keys import key_id
-from speakerd.settings import Kubernetes, Membership, Settings
-from tests.unit.kube.served import TOKEN, News, served
-from tests.unit.kube.test_credentials import kubeconfig
+from speakerd.settings import Membership, Settings
 
 OLD, NEW = Key(key_id(b"old"), b"old"), Key(key_id(b"new"), b"new")
 
@@ -158,51 +153,3 @@ def test_of_namespaces_nothing_but_the_metadata_is_asked_for() -> None:
     assert objects.NAMESPACES.accept(listed=True).startswith(b"application/json;as=PartialObjectMetadataList;")
     assert objects.NAMESPACES.accept(listed=False).startswith(b"application/json;as=PartialObjectMetadata;")
     assert objects.NODES.accept(listed=True) == b"application/json"
-
-
-def test_a_token_that_was_rotated_on_disk_is_called_with_from_the_next_look_on(tmp_path: Path) -> None:
-    file = tmp_path / "config"
-
-    def save(port: int, token: str) -> None:
-        server = {"server": f"http://127.0.0.1:{port}"}
-        file.write_text(json.dumps(kubeconfig(server, {"token": token})))
-
-    async def scene() -> None:
-        async with served() as there:
-            save(there.port, "stale")
-            news = News()
-            here = Cluster(Settings(kubernetes=Kubernetes(kubeconfig=str(file))), "me", news)
-            running = asyncio.create_task(here.run())
-            await news.until(lambda: here.services.error)
-            assert not here.services.synced
-            save(there.port, TOKEN)
-            here.look_out(time.monotonic())
-            await news.until(lambda: here.services.synced)
-            assert here.credentials is not None
-            assert here.credentials.token.reveal == TOKEN
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-    asyncio.run(scene())
-
-
-def test_a_kubeconfig_that_breaks_changes_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "config"
-
-    async def scene() -> None:
-        async with served() as there:
-            server = {"server": f"http://127.0.0.1:{there.port}"}
-            file.write_text(json.dumps(kubeconfig(server, {"token": TOKEN})))
-            news = News()
-            here = Cluster(Settings(kubernetes=Kubernetes(kubeconfig=str(file))), "me", news)
-            running = asyncio.create_task(here.run())
-            await news.until(lambda: here.services.synced)
-            file.write_text("{")
-            here.look_out(time.monotonic())
-            assert here.problem is not None
-            assert here.credentials is not None
-            assert here.credentials.token.reveal == TOKEN
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-    asyncio.run(scene())
