@@ -13,20 +13,23 @@ MODE = 0o640
 NOTED, REVISION = "connected", "revision"
 """Files for the agent and from it: plugs that are connected, one a line (only hooks may ask snapd); what it runs."""
 
+KUBECONFIGS, MICROK8S = "kubeconfigs", "microk8s-credentials"
+READABLE = ("/etc/rancher/k3s/k3s.yaml", "/etc/kubernetes/admin.conf", "/var/snap/microk8s")
+"""What the first of these plugs lets be read (snapcraft.yaml)."""
 PLUGS: Mapping[str, str] = {
     "network-control": "this host answers for no address by ARP and NDP, and hears no member by Ethernet",
     "process-control": "a busy host may delay answers: no real-time priority",
     "network-observe": "doctor sees less of this host's network",
     "etc-speakerd": "/etc/speakerd.yaml and /etc/speakerd.d are not read",
-    "kubeconfigs": "no kubeconfig of k3s, the k8s snap, kubeadm or a classic microk8s is found by itself",
+    KUBECONFIGS: "no kubeconfig of k3s, the k8s snap, kubeadm or a classic microk8s is found by itself",
 }
-"""Plugs that do not connect by themselves -> what fails without. Of the last, microk8s-credentials, few have a slot."""
+"""Plugs that do not connect by themselves -> what fails without. Of microk8s-credentials few have a slot."""
 NEEDED = frozenset({"network-control"})
 """Without these it does not do what it is for."""
 BOUNDED, SPARED = "a smaller capability bounding set", "protection from the OOM killer"
 LIVED_WITH = frozenset({BOUNDED, SPARED})
 """What the sandbox refuses whatever is connected, and nothing here depends on: told, but no finding."""
-ANEW = frozenset({"network-control", "process-control", "kubeconfigs", "microk8s-credentials"})
+ANEW = frozenset({"network-control", "process-control", KUBECONFIGS, MICROK8S})
 """The first two change which system calls are let through, and that is settled when a process starts; what the others
 allow to be read is copied at the start.
 """

@@ -14,7 +14,7 @@ from speakerd.cli.telling import tell
 from speakerd.config.load import load
 from speakerd.config.sources import Sources
 from speakerd.config.written import as_yaml
-from speakerd.kube.credentials import COPY, OURS, Credentials, CredentialsProblem, NothingFound, original
+from speakerd.kube.credentials import COPY, OURS, CredentialsProblem, NothingFound, original
 from speakerd.kube.kubeconfig import copied
 from speakerd.kube.noted import NOTE, text
 
@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _attempt(setting: str, state: Path) -> int:
     """Copy, or note why that cannot be, for `status` and the health of the snap. Raises OSError."""
-    note = state / NOTE
+    note, code = state / NOTE, FINE
     try:
-        code = _settle(_found(setting, state), state)
+        _settled(setting, state)
         note.unlink(missing_ok=True)
     except CredentialsProblem as fault:
         fail(fault.where, fault.what, fault.remedy)
@@ -69,30 +69,23 @@ def _prepare(state: Path) -> None:
         supervisor.prepare({state: FOLDER_MODE})
 
 
-def _found(setting: str, state: Path) -> Credentials | None:
-    """What is to be copied, and usable: what cannot be used replaces nothing. Raises CredentialsProblem."""
+def _settled(setting: str, state: Path) -> None:
+    """Write the copy where it is another, or end one that nobody wants any more.
+
+    What cannot be used replaces nothing. Raises CredentialsProblem and OSError.
+    """
+    copy, why = state / COPY, f"{state / OURS} is the agent's own"
     try:
         found = original(setting, state, os.environ)
-    except NothingFound:
-        return None
-    if found:
-        found.context()
-    return found
-
-
-def _settle(found: Credentials | None, state: Path) -> int:
-    """Write the copy where it is another, or end one that nobody wants any more. Raises OSError."""
-    copy = state / COPY
+    except NothingFound as fault:
+        found, why = None, f"{fault.what} ({fault.remedy})"
     if found is None:
         copy.unlink(missing_ok=True)
-        ours = state / OURS
-        print(
-            f"nothing to copy: {ours} is the agent's own" if ours.exists() else "nothing to copy: no kubeconfig found"
-        )
-        return FINE
+        print(f"nothing to copy: {why}")
+        return
+    found.context()
     _write(copy, as_yaml([copied(found)]))
     print(f"{found.source} is copied to {copy}")
-    return FINE
 
 
 def _write(file: Path, content: str) -> None:

@@ -23,7 +23,9 @@ def tell(own: Snap, connected: Collection[str]) -> int:
     if needed:
         snapctl("set-health", f"--code={Finding.SNAP_NOT_CONNECTED}", "blocked", " && ".join(needed))
     elif wrong:
-        snapctl("set-health", f"--code={Finding.CREDENTIALS_UNUSABLE}", "blocked", f"{wrong.where}: {wrong.what}")
+        # snapd shows 70 characters.
+        text = wrong.remedy if "snap connect" in wrong.remedy else f"{wrong.where}: {wrong.what}"
+        snapctl("set-health", f"--code={Finding.CREDENTIALS_UNUSABLE}", "blocked", text)
     else:
         snapctl("set-health", "okay")
     return FINE

@@ -13,6 +13,8 @@ import yaml
 from msgspec import Struct
 from msgspec.structs import replace
 
+from speakerd.kube import sandbox
+
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """A pod's service account: token, ca.crt, namespace."""
 KNOWN = (
@@ -148,6 +150,13 @@ def find(setting: str, state: Path, environ: Mapping[str, str]) -> Credentials:
 
     A copy stands for its original where that may not be read.
     """
+    try:
+        return _find(setting, state, environ)
+    except (NothingFound, Unreadable) as fault:
+        raise _advised(fault, state, environ) from fault
+
+
+def _find(setting: str, state: Path, environ: Mapping[str, str]) -> Credentials:
     ours, copy = state / OURS, state / COPY
     if setting != AUTO:
         return _named_ones([Path(setting)], setting, copy)
@@ -164,6 +173,13 @@ def find(setting: str, state: Path, environ: Mapping[str, str]) -> Credentials:
 
 def original(setting: str, state: Path, environ: Mapping[str, str]) -> Credentials | None:
     """What is to be copied for an agent that may not read it; None: it has its own. Raises CredentialsProblem."""
+    try:
+        return _original(setting, state, environ)
+    except (NothingFound, Unreadable) as fault:
+        raise _advised(fault, state, environ) from fault
+
+
+def _original(setting: str, state: Path, environ: Mapping[str, str]) -> Credentials | None:
     named = environ.get("KUBECONFIG")
     if setting != AUTO:
         inside = Path(setting).absolute().is_relative_to(state.absolute())
@@ -171,6 +187,13 @@ def original(setting: str, state: Path, environ: Mapping[str, str]) -> Credentia
     if (state / OURS).exists():
         return None
     return load(_split(named), f"$KUBECONFIG {named}") if named else _known_place(str(state / OURS))
+
+
+def _advised(fault: CredentialsProblem, state: Path, environ: Mapping[str, str]) -> CredentialsProblem:
+    """The same, with the remedy that holds in the snap."""
+    path = "" if isinstance(fault, NothingFound) else fault.where
+    remedy = sandbox.remedy(path, str(state / OURS), environ)
+    return type(fault)(fault.where, fault.what, remedy or fault.remedy)
 
 
 def places(setting: str, state: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:

@@ -1,5 +1,6 @@
 """snapcraft.yaml, the hooks and the program agree; what is packed without snapcraft is what snapcraft would pack."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,13 +9,14 @@ import yaml
 from snap.local.pack import HOOKS, PROJECT, metadata
 from speakerd import snap
 from speakerd.cli import snap_hook
+from speakerd.kube.credentials import KNOWN
 
 PROJECT_KEYS: dict[str, Any] = yaml.safe_load(PROJECT.read_text())
 APPS, PLUGS = PROJECT_KEYS["apps"], PROJECT_KEYS["plugs"]
 DAEMON = APPS["speakerd"]
 UNMISSED = {"network", "network-bind", "daemon-notify"}
 """snapd connects the first two itself; the last gives nothing without a change of the unit."""
-CONTENT = "microk8s-credentials"
+CONTENT = snap.MICROK8S
 
 
 def test_every_hook_is_a_word_of_the_program_and_every_word_but_reload_a_hook() -> None:
@@ -35,6 +37,12 @@ def test_the_daemon_has_every_plug_that_its_status_misses() -> None:
 def test_a_plug_with_attributes_is_declared_and_used() -> None:
     used = {plug for app in APPS.values() for plug in app["plugs"]}
     assert set(PLUGS) <= used
+
+
+def test_what_the_plug_lets_be_read_is_what_the_program_thinks_and_all_known_places_that_snaps_can_reach() -> None:
+    assert PLUGS[snap.KUBECONFIGS]["read"] == list(snap.READABLE)
+    reached = [each for each in KNOWN if not each.startswith(("/root/", "/home/"))]
+    assert all(any(Path(each).is_relative_to(known) for known in snap.READABLE) for each in reached)
 
 
 def test_the_daemon_waits_for_no_word_that_only_daemon_notify_lets_through() -> None:

@@ -141,6 +141,15 @@ def test_a_kubeconfig_that_is_of_no_use_blocks_the_health_until_it_is_mended(sna
     assert text.startswith(f"{file}: not YAML")
 
 
+def test_a_kubeconfig_that_the_sandbox_keeps_from_us_has_its_connection_in_the_health(snapd: Snapd) -> None:
+    snapd.connect(["network-control"])
+    hook("install")
+    (snapd.common / "state").mkdir()
+    assert main(["credentials", "--set", "kubernetes.kubeconfig=/var/snap/microk8s/none"]) == 1
+    *_, (_, _, text) = snapd.asked("set-health")
+    assert text.startswith("sudo snap connect metallb-speaker:kubeconfigs;")
+
+
 def test_a_connection_that_counts_from_the_start_starts_the_agent_again(snapd: Snapd) -> None:
     snapd.connect(["network-control", "network-observe"])
     assert (hook("connect-plug-network-observe"), snapd.asked("restart")) == (0, [])
