@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from speakerd import __version__, connected, consent, diagnosis, report, sessions
+from speakerd import __version__, commands, connected, consent, diagnosis, report, sessions
 from speakerd.decision import Plan, Snapshot
 from speakerd.exchange import Observed
 from speakerd.findings import Finding
@@ -84,7 +84,7 @@ def report_of(state: State) -> report.Report:
         told.services = report.services(state.plan)
         told.vips = report.vips(state.plan, state.observed, offset)
         told.peers = sessions.peers(state.plan.wanted, state.observed, now, offset)
-    told.findings = diagnosis.found(told)
+    told.findings = diagnosis.found(told, commands.known(os.environ))
     return told
 
 

@@ -4,6 +4,7 @@ Everything slow or large lives here; the announcer goes on when this process is 
 """
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from speakerd import __version__, account, consent, events, privileges, prospects, report, snapshot
+from speakerd import __version__, account, commands, consent, events, privileges, prospects, report, snapshot
 from speakerd import log as logging
 from speakerd.bell import COUNT
 from speakerd.board import LinkFull
@@ -276,11 +277,13 @@ class Controller:
         """What takes long to work out; a whole outlook in a thread of its own, of values that stay what they are."""
         from speakerd import explain, outlook  # noqa: PLC0415  most lives explain and foretell nothing
 
+        here = commands.known(os.environ)
         if self._plan is None or self._snapshot is None or not self._snapshot.settled:
-            return Refusal("the cluster has not been read yet", remedy="speakerd status tells what is lacking")
+            remedy = f"{here.speakerd} status tells what is lacking"
+            return Refusal("the cluster has not been read yet", remedy=remedy)
         if request.verb == "explain":
             ring, now = self._diary.ring, time.monotonic()
-            view = explain.View(self._snapshot, self._plan, self._observed, ring, now, _wall_offset())
+            view = explain.View(self._snapshot, self._plan, self._observed, ring, now, _wall_offset(), here)
             return explain.explain(request.what, view)
         lines = {ip: (each.owner, each.heir) for ip, each in self._observed.claims.items()}
         keys, down = tuple(self._cluster.services.value), request.down

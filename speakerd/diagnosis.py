@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from speakerd import sessions, snap
+from speakerd.commands import USUAL, Commands
 from speakerd.exchange import GONE
 from speakerd.findings import TABLE, Finding
 from speakerd.model import Problem
@@ -23,8 +26,8 @@ MOST_DETAIL = 500
 """Characters of what a condition concerns: a hundred names need no more."""
 
 
-def found(told: Report) -> list[FindingReport]:
-    """All that hold, the gravest first."""
+def found(told: Report, commands: Commands = USUAL) -> list[FindingReport]:
+    """All that hold, the gravest first; remedies name the commands of this host."""
     all_found = [
         *_problems(told.configuration.reload_problems, Finding.SETTINGS_REFUSED, Finding.SETTINGS_DOUBTFUL),
         *_problems(told.configuration.problems, Finding.CONFIGURATION_INVALID, Finding.CONFIGURATION_DOUBTFUL),
@@ -36,7 +39,8 @@ def found(told: Report) -> list[FindingReport]:
         *list(_services(told))[:MOST],
         *list(_vips(told))[:MOST],
     ]
-    return sorted(all_found, key=lambda each: each.severity != "error")
+    spoken = (replace(each, remedy=commands.spoken(each.remedy)) for each in all_found)
+    return sorted(spoken, key=lambda each: each.severity != "error")
 
 
 def _finding(word: Finding, where: str, message: str = "", remedy: str = "") -> FindingReport:

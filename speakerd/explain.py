@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from msgspec import Struct, field
 
 from speakerd import advertise, hearers, prospects
+from speakerd.commands import USUAL, Commands
 from speakerd.config.words import nearest
 from speakerd.decision import Plan, Snapshot
 from speakerd.events import Event, Ring, stamp
@@ -62,7 +63,7 @@ WHY: Mapping[Reason, str] = {
     Reason.NO_MEMBER_RECORD: "speakerd was never there, or its Node is gone: start it, or see its log",
     Reason.NETWORK_UNAVAILABLE: "condition NetworkUnavailable of its Node: look at the network plugin",
     Reason.CONFLICTING_ADVERTISEMENTS: "Services that share the address do not all let it announce",
-    Reason.DRAINED: "drained: speakerd undrain",
+    Reason.DRAINED: "drained, until undrain",
 }
 """Why a node announces nothing, and the way out."""
 
@@ -152,6 +153,7 @@ class View(Struct, frozen=True):
     ring: Ring
     now: float
     offset: float
+    commands: Commands = USUAL
 
 
 def explain(asked: str, view: View) -> Explanation | Unknown:
@@ -200,7 +202,8 @@ def _near(ip: IP, view: View) -> str:
     """The addresses next to one that nobody has."""
     known = {each for key in _keys(view) for each in _ips(key, view) if each.version == ip.version}
     close = sorted(known, key=lambda each: abs(int(each) - int(ip)))[:CLOSE]
-    return f"near it: {', '.join(map(str, close))}" if close else "no Service has one; see speakerd status"
+    see = f"no Service has one; see {view.commands.speakerd} status"
+    return f"near it: {', '.join(map(str, close))}" if close else see
 
 
 def _named(asked: str, view: View) -> str | Unknown:
@@ -215,7 +218,7 @@ def _named(asked: str, view: View) -> str | Unknown:
         return same[0]
     names = {key if "/" in asked else key.partition("/")[2]: key for key in keys}
     close = nearest(asked, names)
-    remedy = f"did you mean {names[close]}?" if close else "speakerd status lists what is known"
+    remedy = f"did you mean {names[close]}?" if close else f"{view.commands.speakerd} status lists what is known"
     return Unknown("no address, and no Service of type LoadBalancer and our class has this name", asked, remedy)
 
 
@@ -253,7 +256,7 @@ def _about(ip: IP, keys: list[str], view: View) -> AddressReport:
         if told.owner == view.snapshot.me:
             _here(told, vip, view.observed)
     told.others = _others({each.node for each in candidates}, why)
-    told.findings = _findings(told.ip, view.observed.conditions)
+    told.findings = _findings(told.ip, view.observed.conditions, view.commands)
     told.events = view.ring.about(told.ip, EVENTS)
     told.routers = hearers.routers(ip, keys, view.snapshot, view.plan, view.observed)
     return told
@@ -334,11 +337,11 @@ def _others(candidates: set[str], why: Mapping[str, Reason]) -> list[OtherReport
     ]
 
 
-def _findings(ip: str, conditions: Mapping[str, str]) -> list[str]:
+def _findings(ip: str, conditions: Mapping[str, str], commands: Commands) -> list[str]:
     """What stands now and concerns this address: word, what it breaks, and the way out."""
     found = []
     for word, detail in conditions.items():
         if word in GENERAL or ip in re.split(r"[\s,]+", detail):
             entry = TABLE[Finding(word)]
-            found.append(f"{word}: {detail}: {entry.breaks} ({entry.remedy})")
+            found.append(f"{word}: {detail}: {entry.breaks} ({commands.spoken(entry.remedy)})")
     return found

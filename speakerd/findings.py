@@ -1,4 +1,7 @@
-"""The closed list of findings: what can be wrong with a running node, how grave, what it breaks, the remedy; pure."""
+"""The closed list of findings: what can be wrong with a running node, how grave, what it breaks, the remedy; pure.
+
+Remedies have {names} in place of commands that are others in the snap: see `commands`.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -74,9 +77,9 @@ class Entry(Struct, frozen=True):
 
 TABLE: Mapping[Finding, Entry] = {
     Finding.SETTINGS_REFUSED: Entry(
-        "error", "the settings saved last are not in use, those before them are", "mend the file; speakerd check"
+        "error", "the settings saved last are not in use, those before them are", "mend the file; {speakerd} check"
     ),
-    Finding.SETTINGS_DOUBTFUL: Entry("warning", "a setting has no effect, or another than meant", "speakerd check"),
+    Finding.SETTINGS_DOUBTFUL: Entry("warning", "a setting has no effect, or another than meant", "{speakerd} check"),
     Finding.CONFIGURATION_INVALID: Entry(
         "error", "part of a pool or advertisement is not in use", "mend the object that it names"
     ),
@@ -86,7 +89,7 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.CONFIGURATION_DIFFERS: Entry(
         "warning",
         "these hosts obey other pools or advertisements than this one",
-        "compare the settings files there and here, and look in `speakerd status` whether both read the cluster",
+        "compare the settings files there and here, and look in `{speakerd} status` whether both read the cluster",
     ),
     Finding.NO_CREDENTIALS: Entry(
         "error", "the cluster cannot be read: addresses known before are still announced", "set kubernetes.kubeconfig"
@@ -99,7 +102,7 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.CREDENTIALS_REFUSED: Entry(
         "error",
         "changes in the cluster are not seen; addresses known before are still announced",
-        "give it a kubeconfig that has not run out: speakerd rbac --kubeconfig HOST makes one",
+        "give it a kubeconfig that has not run out: {speakerd} rbac --kubeconfig HOST makes one",
     ),
     Finding.API_UNREACHABLE: Entry(
         "error",
@@ -110,7 +113,7 @@ TABLE: Mapping[Finding, Entry] = {
         "error", "what may not be read is not obeyed, what may not be written is not done", "grant the rights it names"
     ),
     Finding.RESOURCES_MISSING: Entry(
-        "warning", "pools of the cluster cannot be read", "speakerd crds | kubectl apply -f -"
+        "warning", "pools of the cluster cannot be read", "{speakerd} crds | kubectl apply -f -"
     ),
     Finding.NO_POOL: Entry(
         "warning", "no Service gets an address", "create an IPAddressPool, or set iprange or addressPools"
@@ -134,27 +137,25 @@ TABLE: Mapping[Finding, Entry] = {
         "look at the network plugin",
     ),
     Finding.NO_INTERFACE: Entry(
-        "error", "this host announces nothing: it has no usable interface", "speakerd status says why of each"
+        "error", "this host announces nothing: it has no usable interface", "{speakerd} status says why of each"
     ),
     Finding.NO_ALLOCATOR: Entry(
         "error", "no Service gets an address", "let one host allocate: kubernetes.allocate: true"
     ),
-    Finding.SERVICE_UNSERVED: Entry("warning", "a Service has no address", "speakerd explain NAMESPACE/NAME says why"),
+    Finding.SERVICE_UNSERVED: Entry(
+        "warning", "a Service has no address", "{speakerd} explain NAMESPACE/NAME says why"
+    ),
     Finding.ADDRESS_UNANNOUNCED: Entry(
         "warning",
         "an address was given out, and nobody answers for it",
-        "speakerd explain ADDRESS says why, and what to do",
+        "{speakerd} explain ADDRESS says why, and what to do",
     ),
-    Finding.ANNOUNCER_DOWN: Entry(
-        "error", "this host answers for none of its addresses", "look at the log: journalctl -u speakerd"
-    ),
-    Finding.ANNOUNCER_RESTARTS: Entry(
-        "warning", "answers pause at each restart", "look at the log: journalctl -u speakerd"
-    ),
+    Finding.ANNOUNCER_DOWN: Entry("error", "this host answers for none of its addresses", "look at the log: {log}"),
+    Finding.ANNOUNCER_RESTARTS: Entry("warning", "answers pause at each restart", "look at the log: {log}"),
     Finding.CRASH_LOOP: Entry(
         "error",
         "this host answers for nothing for 5 minutes: its announcer died three times in one",
-        "look at the log: journalctl -u speakerd; then systemctl restart speakerd ends the wait",
+        "look at the log: {log}; then {restart} ends the wait",
     ),
     Finding.NO_RAW_SOCKETS: Entry(
         "error", "this host announces nothing: it may not open raw sockets", "grant CAP_NET_RAW, as the unit file does"
@@ -274,7 +275,7 @@ TABLE: Mapping[Finding, Entry] = {
     Finding.DRAINED: Entry(
         "warning",
         "this host hands over what it answers for, and takes nothing: an operator said so",
-        "speakerd undrain",
+        "{speakerd} undrain",
     ),
     Finding.HOST_REFUSES: Entry(
         "warning", "a busy host may delay answers", "grant CAP_IPC_LOCK and CAP_SYS_NICE, as the unit file does"

@@ -57,7 +57,7 @@ MEANING: Mapping[Untold, str] = {
     Untold.FAMILY_NOT_AGREED: "the session does not carry {family}: have the router activate it,"
     " and set dualStackAddressFamily in the BGPPeer",
     Untold.NO_NEXT_HOP: "this host has no {family} address on the interface of the session: give it one",
-    Untold.DRAINED: "this node is drained, its routes are told as about to go and then withdrawn: speakerd undrain",
+    Untold.DRAINED: "this node is drained, its routes are told as about to go and then withdrawn, until undrain",
     Untold.PENDING: "it is on its way: the router is to take {due} prefixes yet",
     Untold.TOO_LONG: "what is to be said of it does not fit into one message: have fewer communities",
 }

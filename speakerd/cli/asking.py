@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from speakerd import commands
 from speakerd.cli import NO_AGENT, WRONG_USAGE, Ended, fail
 from speakerd.control import REFUSED, NoAgent, Refusal, Request, ask
 from speakerd.report import Report
@@ -54,7 +55,8 @@ def _answered(path: Path, request: Request, until: float) -> bytes:
             return ask(path, request)
         except NoAgent as fault:
             if time.monotonic() >= until:
-                fail(str(path), f"no agent answers: {fault}", "is the service running? see systemctl status speakerd")
+                see = commands.known(os.environ).status
+                fail(str(path), f"no agent answers: {fault}", f"is the service running? see {see}")
                 raise Ended(NO_AGENT) from fault
         time.sleep(AGAIN)
 

@@ -1,11 +1,13 @@
 """`speakerd drain`: hand over what this host answers for, without a question left open."""
 
 import argparse
+import os
 import time
 from pathlib import Path
 
 import msgspec
 
+from speakerd import commands
 from speakerd.cli import FINE, NOT_VALID, asking
 from speakerd.control import Request
 from speakerd.prospects import Progress
@@ -33,8 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=float, default=PATIENCE, metavar="SECONDS", help="with --wait: at most so long (default 30)"
     )
+    here = commands.known(os.environ)
     parser.epilog = (
-        "Example: speakerd drain --wait && systemctl stop speakerd. It stays drained over restarts, until undrain."
+        f"Example: {here.speakerd} drain --wait && {here.stop}. It stays drained over restarts, until undrain."
         " Exit code 1: with --wait, something is still answered here; 3: no agent runs here."
     )
 
@@ -71,7 +74,8 @@ def _awaited(path: Path, seen: Progress, timeout: float) -> Progress:
 
 def _text(done: Drained, before: Progress, *, waited: bool) -> str:
     if before.here and not waited:
-        return f"draining: {len(before.here)} still to be handed over; speakerd status tells how far it is"
+        see = f"{commands.known(os.environ).speakerd} status"
+        return f"draining: {len(before.here)} still to be handed over; {see} tells how far it is"
     lines = [f"{ip} is answered by {owner or 'nobody'}" for ip, owner in done.moved.items()]
     lines += [f"{ip} is still answered here: {why or 'its move is not over'}" for ip, why in done.kept.items()]
     lines.append(_end(done))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from speakerd import snap
+from speakerd import commands, snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
 from speakerd.cli.telling import tell
 from speakerd.config.sources import Sources
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         return WRONG_USAGE
     lock = supervisor.locked()
     if lock is None:
-        fail("speakerd", "already runs on this host", "stop the other one: systemctl stop speakerd")
+        fail("speakerd", "already runs on this host", f"stop the other one: {commands.known(os.environ).stop}")
         return WRONG_USAGE
     try:
         supervisor.prepare({Path(settings.paths.state): FOLDER_MODE, Path(settings.paths.run): RUN_MODE})

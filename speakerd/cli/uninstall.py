@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
+from speakerd import commands
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, Ended, fail
 from speakerd.cli.cluster import asked
 from speakerd.cli.servicefiles import carry_out, removal, said
@@ -57,7 +58,7 @@ def _stop(*, dry: bool) -> None:
         return
     print(f"{'would ' if dry else ''}stop {UNIT}: others answer for its addresses", flush=True)
     if not dry and subprocess.run([systemctl, "stop", UNIT], check=False).returncode:
-        fail(UNIT, "does not stop", "see systemctl status speakerd")
+        fail(UNIT, "does not stop", f"see {commands.known(os.environ).status}")
         raise Ended(NOT_VALID)
 
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 STOREYS = (
     {
         "",
+        "commands",
         "connected",
         "deadlines",
         "decision",
@@ -109,7 +110,7 @@ STOREYS = (
 """From the ground up; a module imports from its own storey and those below. One without an entry is as its folder."""
 
 PURE = frozenset(
-    "advertise aggregates allocator annotations bfd bgp chronicle company conditions config consent deadlines"
+    "advertise aggregates allocator annotations bfd bgp chronicle commands company conditions config consent deadlines"
     " decide decision diagnosis difference digest errands events exchange explain findings gossip hearers hold holders"
     " kinds members membership mesh metrics model neighbours occupancy outbox outlook ownership peering poolcounts"
     " prefixes prospects report routes search segments sessions settings sharing snap snapshot standing status"
