@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from speakerd import announcer, privileges, snap
 from speakerd.link import Link
 from speakerd.log import Output
 from speakerd.sd_notify import Notifier
+from speakerd.vigil import SILENCE, Vigil
 
 USER = "speakerd"
 SHARED = 0o070
@@ -32,8 +33,6 @@ STEADY = 10.0
 """Seconds a child must live for its next death to be a fresh start, not another of a series."""
 BACKOFF = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before the n-th restart of a series; the first is at once."""
-SILENCE = {"announcer": 15.0, "controller": 60.0}
-"""Seconds without a sign of life until a child counts as hung: three beats, and a list of 100,000 objects."""
 DEATHS, DEATHS_WITHIN, REST = 3, 60.0, 300.0
 """An announcer that dies so often within so many seconds answers for nothing for REST seconds: others do it better."""
 GOODBYE = 5.0
@@ -56,7 +55,6 @@ class Child:
         self.pid = 0
         self.report: socket.socket | None = None
         self.started = 0.0
-        self.heard = 0.0
         self.restarts = 0
         self.series = -1
         self.due: float | None = 0.0
@@ -81,7 +79,7 @@ class Child:
             _child(self._run, report, parent, self.restarts)
         theirs.close()
         mine.setblocking(False)
-        self.report, self.started, self.heard, self.due = mine, now, now, None
+        self.report, self.started, self.due = mine, now, None
 
     def ended(self, now: float) -> None:
         """It is gone: plan its restart."""
@@ -128,8 +126,9 @@ def _child(run: Run, report: socket.socket, parent: int, restarts: int) -> None:
 class Supervisor:
     """Turns until SIGTERM, SIGINT or announcer.RESTARTING; `children` in the order they start."""
 
-    def __init__(self, children: list[Child], notifier: Notifier, output: Output) -> None:
+    def __init__(self, children: list[Child], notifier: Notifier, output: Output, vigil: Vigil) -> None:
         self._children = children
+        self._vigil = vigil
         self._notifier = notifier
         self._output = output
         self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -138,7 +137,6 @@ class Supervisor:
             signal.signal(number, lambda *_: None)
         self._dying: dict[int, Child] = {}
         self._fed = 0.0
-        self._looked = 0.0
         self._stopping = self._restarting = False
 
     def run(self) -> None:
@@ -147,10 +145,9 @@ class Supervisor:
         privileges.let_go_of_files()
         while not self._stopping:
             now = time.monotonic()
-            self._excuse_pause(now)
+            self._end_hung(self._vigil.look(now))
             self._start_due(now)
             self._feed_watchdog(now)
-            self._end_hung(now)
             self._wait(self._timeout(now))
         self._end()
 
@@ -183,7 +180,7 @@ class Supervisor:
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 child = self._dying.pop(found[0], None)
                 if child is None and (child := next((each for each in self._children if each.pid == found[0]), None)):
-                    child.ended(now)
+                    self._ended(child, now)
                 if child and not self._stopping:
                     self._say("process.ended", child, status=_ending(found[1]))
 
@@ -191,7 +188,7 @@ class Supervisor:
         """Take what `child` says: a beat, or lines for systemd."""
         try:
             while child.report and (data := child.report.recv(REPORT_BYTES)):
-                child.heard = time.monotonic()
+                self._vigil.heard(child.name, time.monotonic())
                 if data != b"beat":
                     self._notifier.send(data.decode(errors="replace"))
         except BlockingIOError:
@@ -207,19 +204,17 @@ class Supervisor:
         elif child.pid:
             child.kill(signal.SIGKILL)
             self._dying[child.pid] = child
-            child.ended(time.monotonic())
+            self._ended(child, time.monotonic())
 
-    def _excuse_pause(self, now: float) -> None:
-        """A host that slept must not blame its children for the silence."""
-        if self._looked and now - self._looked > min(SILENCE.values()):
-            for child in self._children:
-                child.heard = now
-        self._looked = now
+    def _ended(self, child: Child, now: float) -> None:
+        self._vigil.gone(child.name)
+        child.ended(now)
 
     def _start_due(self, now: float) -> None:
         for child in self._children:
             if child.due is not None and child.due <= now:
                 child.start(now, self._children)
+                self._vigil.heard(child.name, now)
                 if child.restarts:
                     self._say(
                         "process.restarted",
@@ -230,27 +225,21 @@ class Supervisor:
 
     def _feed_watchdog(self, now: float) -> None:
         """Tell systemd that all three live, three times within its limit."""
-        alive = all(child.pid and now - child.heard < SILENCE[child.name] for child in self._children)
-        if self._notifier.watchdog and alive and now - self._fed >= self._notifier.watchdog / 3:
+        if self._notifier.watchdog and self._vigil.whole() and now - self._fed >= self._notifier.watchdog / 3:
             self._fed = now
             self._notifier.send("WATCHDOG=1")
 
-    def _end_hung(self, now: float) -> None:
+    def _end_hung(self, hung: Mapping[str, float]) -> None:
+        """It is started again once the kernel tells of its end."""
         for child in self._children:
-            if child.pid and now - child.heard > SILENCE[child.name]:
-                self._say(
-                    "process.hung",
-                    child,
-                    pid=child.pid,
-                    silent=round(now - child.heard, 1),
-                )
+            if child.name in hung:
+                self._say("process.hung", child, pid=child.pid, silent=round(hung[child.name], 1))
                 child.kill(signal.SIGKILL)
-                child.heard = now
 
     def _timeout(self, now: float) -> float:
         """Seconds until a restart, the watchdog or a look at the children is due."""
         due = [child.due - now for child in self._children if child.due is not None]
-        look = min(SILENCE.values()) / 2
+        look = self._vigil.turn
         return max(0.0, min([*due, look, self._notifier.watchdog / 3 or look]))
 
     def _end(self) -> None:
@@ -343,4 +332,4 @@ def supervise(controller: Run, link: Link, output: Output) -> None:
     privileges.keep_only(privileges.SUPERVISOR)
     gc.collect()
     gc.freeze()
-    Supervisor([Child("controller", controller), answering], notifier, output).run()
+    Supervisor([Child("controller", controller), answering], notifier, output, Vigil(SILENCE)).run()

@@ -130,7 +130,8 @@ def answers(host: Host, address: str, patience: float = 1.0) -> list[Sighting]:
 class Watch:
     """Writes down, from enter to exit, every frame heard by `host` that says who has an address.
 
-    With `ask`, it also puts a broadcast question for each of these addresses every `interval` seconds.
+    With `ask`, it also puts a broadcast question for each of these addresses every `interval` seconds; `asked`: how
+    often it did.
     """
 
     def __init__(self, host: Host, ask: Iterable[str] = (), interval: float = 0.01) -> None:
@@ -141,6 +142,7 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sockets: dict[int, socket.socket] = {}
         self.sightings: deque[Sighting] = deque(maxlen=KEPT)
+        self.asked = 0
 
     def __enter__(self) -> Self:
         for protocol in (ETH_ARP, ETH_IPV6):
@@ -168,6 +170,7 @@ class Watch:
                 due += self._interval
                 for address in self._asked:
                     self.question(address)
+                self.asked += 1
             timeout = max(0.0, due - time.monotonic()) if self._asked else None
             for key, _ in self._selector.select(timeout):
                 if key.fileobj is self._end:

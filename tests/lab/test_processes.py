@@ -23,6 +23,8 @@ pytestmark = pytest.mark.lab
 
 ASKED = 0.005
 """Seconds between two questions: how finely a silence is seen."""
+HUNG, HUNG_ASKED = 80.0, 0.05
+"""Seconds until a silent controller is ended (60) and a little more; how often the address is asked meanwhile."""
 STOPS = 5
 """One in four went wrong while hang-ups were served before signals."""
 
@@ -45,6 +47,48 @@ def test_the_controller_killed_is_replaced_and_answers_go_on(cluster: Cluster, l
         assert watch.silence(address) < 0.1
     assert agent.pid("announcer") == announcer
     assert owner(lan, address) == agent.host.name
+
+
+def test_a_controller_that_hangs_is_ended_and_answers_go_on_before_and_after(
+    cluster: Cluster, lan: Lan, agents: list[Agent]
+) -> None:
+    """Stopped, and not dead: nobody hears of it but by its silence."""
+    address, agent = owned(cluster, lan, agents)
+    announcer = agent.pid("announcer")
+    with Watch(lan.onlooker, ask=[address], interval=HUNG_ASKED) as watch:
+        hung = agent.kill("controller", signal.SIGSTOP)
+        eventually(lambda: agent.pids().get("controller", hung) != hung, "a new controller", HUNG)
+        eventually(lambda: ready(agent, [node.name for node in lan.nodes]), "it knows the cluster", 20)
+        asked = watch.asked
+        eventually(lambda: len(watch.of(address, "answer")) >= asked, "every question is answered")
+        # A minute on a host that does much else: what is late may be who asks.
+        assert watch.silence(address) < 1.0
+        assert watch.speakers(address) == [lan.mac(agent.host)]
+    assert "process.hung" in agent.log.read_text()
+    assert agent.pid("announcer") == announcer
+    assert owner(lan, address) == agent.host.name
+
+
+def test_while_a_controller_hangs_its_announcer_takes_over_from_a_node_that_dies(
+    cluster: Cluster, lan: Lan, agents: list[Agent]
+) -> None:
+    address, agent = owned(cluster, lan, agents)
+    heir = eventually(lambda: heir_of(agent, address), f"{address} has an heir")
+    successor = next(each for each in agents if each.host.name == heir)
+    hung = successor.kill("controller", signal.SIGSTOP)
+    with restarted(lan, agent):
+        agent.kill("supervisor")
+        assert owner(lan, address) == heir
+    os.kill(hung, signal.SIGCONT)
+    eventually(lambda: ready(successor, [node.name for node in lan.nodes]), "it goes on where it was", 20)
+    assert successor.pid("controller") == hung
+    assert owner(lan, address) == heir
+
+
+def heir_of(agent: Agent, address: str) -> str:
+    """Who takes over, as the owner sees it."""
+    found = (each.get("heir", "") for each in agent.status().get("vips", ()) if each["ip"] == address)
+    return str(next(found, ""))
 
 
 def test_the_announcer_killed_answers_again_within_a_third_of_a_second(

@@ -59,3 +59,14 @@ def test_an_announcer_that_hangs_is_ended_by_the_supervisor(service: Machine, ad
     assert "process.hung" in journal(service)
     assert owner(lan, address, 20) == service.host.name
     assert service.show(UNIT, "MainPID") == main
+
+
+def test_a_controller_that_hangs_is_ended_by_the_supervisor_and_systemd_begins_nothing_anew(
+    service: Machine, address: str, lan: Lan
+) -> None:
+    """It may be silent for a minute, which is longer than systemd waits: the supervisor speaks for it meanwhile."""
+    restarts, pid = service.show(UNIT, "NRestarts"), processes(service)["controller"]
+    service.run("kill", "-STOP", str(pid))
+    eventually(lambda: processes(service).get("controller", pid) != pid, "another controller runs", 80)
+    assert service.show(UNIT, "NRestarts") == restarts
+    assert owner(lan, address) == service.host.name

@@ -10,6 +10,10 @@ from speakerd.log import Output
 from speakerd.privileges import die_with
 from speakerd.sd_notify import Notifier
 from speakerd.supervisor import Child, Supervisor
+from speakerd.vigil import SILENCE, Vigil
+
+SOON = {"announcer": 600.0, "controller": 2.0}
+"""Seconds without a beat until a child counts as hung, here."""
 
 
 def tell(*words: object) -> None:
@@ -52,6 +56,20 @@ def mute(name: str) -> Child:
     return Child(name, run)
 
 
+def busy(name: str) -> Child:
+    """A child that beats no more, and neither ends nor hears any signal but SIGKILL: it is busy for ever."""
+
+    def run(report: socket.socket, parent: int, restarts: int) -> None:
+        die_with(parent)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        report.send(b"beat")
+        tell(name, getpid(), restarts)
+        while True:
+            pass
+
+    return Child(name, run)
+
+
 def failing(name: str) -> Child:
     """A child that ends with an error at once."""
 
@@ -63,6 +81,8 @@ def failing(name: str) -> Child:
 
 
 if __name__ == "__main__":
+    first, limits = (busy, SOON) if sys.argv[-1] == "busy" else (living, SILENCE)
     second = {"failing": failing, "mute": mute}.get(sys.argv[-1], living)
-    Supervisor([living("controller"), second("announcer")], Notifier(environ), Output("text")).run()
+    children = [first("controller"), second("announcer")]
+    Supervisor(children, Notifier(environ), Output("text"), Vigil(limits)).run()
     tell("ended")

@@ -100,7 +100,7 @@ STOREYS = (
         "outlook",
     }
     | {"membership.transport", "metrics", "segments", "standing", "tally"}
-    | {"packet", "privileges", "prospects", "report", "sd_notify", "selftest", "sessions"}
+    | {"packet", "vigil", "privileges", "prospects", "report", "sd_notify", "selftest", "sessions"}
     | {"bfd.mirror", "bfd.neighbours", "bfd.part", "bfd.transport"},
     {"routers"},
     {"announcer", "controller"},
@@ -114,8 +114,9 @@ PURE = frozenset(
     " decide decision diagnosis difference digest errands events exchange explain findings gossip hearers hold holders"
     " kinds members membership mesh metrics model neighbours occupancy outbox outlook ownership peering poolcounts"
     " prefixes prospects report routes search segments sessions settings sharing snap snapshot standing status"
-    " strangers tally terms vips wire wish kube.body kube.kept kube.l2status kube.lease kube.meshkeys kube.objects"
-    " kube.records layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
+    " strangers tally terms vigil vips wire wish kube.body kube.kept kube.l2status kube.lease kube.meshkeys"
+    " kube.objects kube.records"
+    " layer2.arp layer2.filter layer2.ndp layer2.responder layer2.schedule layer2.sieve".split()
 )
 IMPURE = frozenset(
     "bfd.mirror bfd.neighbours bfd.part bfd.transport bgp.discovery bgp.listening bgp.part bgp.tcp bgp.transport"

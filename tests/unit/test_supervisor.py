@@ -117,6 +117,23 @@ def test_a_child_that_fails_again_and_again_is_started_ever_more_slowly() -> Non
     assert "ValueError: broken" in err
 
 
+def test_a_controller_that_is_busy_for_ever_is_ended_and_started_again_and_the_announcer_lives_on() -> None:
+    with started("busy") as process:
+        try:
+            pids = both(process)
+            name, pid, restarts = said(process)
+            os.kill(pids["announcer"], 0)
+        finally:
+            process.kill()
+        assert process.stderr is not None
+        told = process.stderr.read()
+    assert (name, restarts) == ("controller", 1)
+    assert pid != pids["controller"]
+    assert "process.hung process=controller" in told
+    assert "process.ended process=controller status=signal-9" in told
+    assert "process=announcer" not in told
+
+
 def test_what_the_controller_says_reaches_systemd(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
