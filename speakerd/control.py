@@ -51,6 +51,10 @@ class NoAgent(Exception):
     """Nobody listens on the control socket, or gives a whole answer."""
 
 
+class Denied(NoAgent):
+    """Who asks may not."""
+
+
 async def serve(path: Path, answer: Answer) -> None:
     """Answer requests on `path` until cancelled. Raises OSError where the socket cannot be made."""
     slots = asyncio.Semaphore(CLIENTS)
@@ -91,13 +95,15 @@ async def _answered(line: bytes, answer: Answer) -> bytes:
 
 
 def ask(path: Path, request: Request) -> bytes:
-    """The agent's JSON answer. Raises NoAgent."""
+    """The agent's JSON answer. Raises NoAgent; Denied where that is for want of rights."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(PATIENCE)
             peer.connect(str(path))
             peer.sendall(msgspec.json.encode(request) + b"\n")
             answer = _everything(peer)
+    except PermissionError as fault:
+        raise Denied("permission denied") from fault
     except OSError as fault:
         raise NoAgent(fault.strerror or str(fault)) from fault
     if not answer.endswith(b"\n"):

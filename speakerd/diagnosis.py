@@ -134,15 +134,18 @@ def _services(told: Report) -> Iterator[FindingReport]:
     for each in told.services:
         if not each.ips and each.reason:
             text = f"{each.reason}: {each.message}" if each.message else each.reason
-            yield _finding(Finding.SERVICE_UNSERVED, f"Service/{each.namespace}/{each.name}", text)
+            key = f"{each.namespace}/{each.name}"
+            remedy = TABLE[Finding.SERVICE_UNSERVED].remedy.replace("NAMESPACE/NAME", key)
+            yield _finding(Finding.SERVICE_UNSERVED, f"Service/{key}", text, remedy)
 
 
 def _vips(told: Report) -> Iterator[FindingReport]:
     gone = {each.name: each.state for each in told.member_states if each.state in GONE and each.name != told.node.name}
     for each in told.vips:
         where = f"{each.ip} of {each.service}"
+        remedy = TABLE[Finding.ADDRESS_UNANNOUNCED].remedy.replace("ADDRESS", each.ip)
         if each.reason:
-            yield _finding(Finding.ADDRESS_UNANNOUNCED, where, each.reason)
+            yield _finding(Finding.ADDRESS_UNANNOUNCED, where, each.reason, remedy)
         elif each.owner in gone:
             text = f"{each.owner} answered for it and is {gone[each.owner]}; nobody has taken over"
-            yield _finding(Finding.ADDRESS_UNANNOUNCED, where, text)
+            yield _finding(Finding.ADDRESS_UNANNOUNCED, where, text, remedy)

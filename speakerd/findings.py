@@ -96,7 +96,7 @@ TABLE: Mapping[Finding, Entry] = {
     ),
     Finding.CREDENTIALS_UNUSABLE: Entry(
         "error",
-        "credentials that changed on disk are not in use; those before them are, as long as the API server takes them",
+        "credentials that were read before stay in use, as long as the API server takes them",
         "mend the kubeconfig",
     ),
     Finding.CREDENTIALS_REFUSED: Entry(

@@ -89,7 +89,7 @@ def _kept_without_pools(service: Service, grounds: Grounds) -> Assignment:
         return Assignment(service.ips, service.pool)
     if grounds.faulty:
         return Assignment(reason=Reason.CONFIGURATION_INVALID, message="no pool is valid")
-    return Assignment(reason=Reason.NO_POOL, message="there is no pool")
+    return Assignment(reason=Reason.NO_POOL, message="there is no pool: create an IPAddressPool, or set iprange")
 
 
 def _alternatives(service: Service) -> tuple[Families, ...]:

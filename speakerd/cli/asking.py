@@ -1,6 +1,7 @@
 """How a command reaches the running agent: its control socket, and one clear error where nobody answers."""
 
 import argparse
+import grp
 import os
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import msgspec
 
 from speakerd import commands
 from speakerd.cli import NO_AGENT, WRONG_USAGE, Ended, fail
-from speakerd.control import REFUSED, NoAgent, Refusal, Request, ask
+from speakerd.control import REFUSED, Denied, NoAgent, Refusal, Request, ask
 from speakerd.report import Report
 
 AGAIN = 0.1
@@ -53,12 +54,24 @@ def _answered(path: Path, request: Request, until: float) -> bytes:
     while True:
         try:
             return ask(path, request)
+        except Denied as fault:
+            fail(str(path), "only root and the socket's group may ask the agent", _permitted(path))
+            raise Ended(NO_AGENT) from fault
         except NoAgent as fault:
             if time.monotonic() >= until:
                 see = commands.known(os.environ).status
                 fail(str(path), f"no agent answers: {fault}", f"is the service running? see {see}")
                 raise Ended(NO_AGENT) from fault
         time.sleep(AGAIN)
+
+
+def _permitted(path: Path) -> str:
+    """How to be one who may."""
+    try:
+        name = grp.getgrgid(path.stat().st_gid).gr_name
+    except (OSError, KeyError):
+        name = "root"
+    return "sudo" if name == "root" else f"sudo, or join group {name}: sudo usermod -aG {name} $USER, and log in again"
 
 
 def status(path: Path) -> Report:

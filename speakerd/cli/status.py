@@ -97,7 +97,7 @@ def _head(report: Report, *, colour: bool) -> str:
     known = "" if node.known or not api.connected else "  (no Node has this name)"
     state = paint("connected", Colour.GREEN, on=colour) if api.connected else paint("lost", Colour.RED, on=colour)
     age = "" if api.age is None else f", heard {api.age:.0f} s ago"
-    server = f"{state} {api.server}".rstrip()
+    server = f"{state} {api.server}".rstrip() if api.credentials else paint("not called", Colour.RED, on=colour)
     absent = [kind.kind for kind in api.kinds if kind.absent]
     elsewhere = f", another at {', '.join(config.differs)}" if config.differs else ""
     lines = [

@@ -16,6 +16,9 @@ NEVER = tuple(
 """No Service can be reached there: unspecified, loopback, link-local, multicast, broadcast."""
 
 
+A_RANGE = "write 192.0.2.0/24 or 192.0.2.10-192.0.2.20"
+
+
 class Malformed(Exception):
     """An entry that is neither a CIDR nor a range: `what` is wrong, and the `remedy`."""
 
@@ -24,12 +27,15 @@ class Malformed(Exception):
         self.what, self.remedy = what, remedy
 
 
-def address(text: str) -> IP:
-    """The address. Raises Malformed; so for zones and IPv4 in IPv6, which no Service can have."""
+def address(text: str, remedy: str = "write 192.0.2.10 or 2001:db8::10") -> IP:
+    """The address. Raises Malformed; so for zones and IPv4 in IPv6, which no Service can have.
+
+    `remedy`: of what is no address at all.
+    """
     try:
         found = ip_address(text)
     except ValueError:
-        raise Malformed(f"{text!r} is not an IP address", "write 192.0.2.10 or 2001:db8::10") from None
+        raise Malformed(f"{text!r} is not an IP address", remedy) from None
     if isinstance(found, IPv6Address) and (found.scope_id or found.ipv4_mapped):
         raise Malformed(f"{text!r} is no address a Service can have", "leave out zone and IPv4 prefix")
     return found
@@ -41,12 +47,11 @@ def parse(entry: str) -> Range:
         return _cidr(entry)
     if "-" in entry:
         first, _, last = (each.strip() for each in entry.partition("-"))
-        return _between(entry, address(first), address(last))
+        return _between(entry, address(first, A_RANGE), address(last, A_RANGE))
     try:
         alone = address(entry.strip())
     except Malformed:
-        remedy = "write 192.0.2.0/24 or 192.0.2.10-192.0.2.20"
-        raise Malformed(f"{entry!r} is neither a CIDR nor a range", remedy) from None
+        raise Malformed(f"{entry!r} is neither a CIDR nor a range", A_RANGE) from None
     raise Malformed(f"{entry!r} is a lone address", f"write {alone}/{alone.max_prefixlen}")
 
 

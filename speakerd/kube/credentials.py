@@ -229,7 +229,7 @@ def _known_place(ours: str) -> Credentials:
     for place in map(Path, KNOWN):
         if _there(place):
             return load([place], str(place))
-    remedy = f"set kubernetes.kubeconfig, or put one at {ours}"
+    remedy = f"set kubernetes.kubeconfig, or put one at {ours}: speakerd rbac --kubeconfig HOST makes one"
     raise NothingFound("kubernetes.kubeconfig", "no kubeconfig found in any of the known places", remedy)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from speakerd.kube.credentials import COPY, CredentialsProblem
+from speakerd.kube.credentials import CredentialsProblem
 from speakerd.wire import UNDECODABLE
 
 NOTE = "copied.problem"
@@ -31,4 +31,4 @@ def read(state: Path) -> CredentialsProblem | None:
         note = msgspec.json.decode((state / NOTE).read_bytes(), type=Note)
     except (OSError, *UNDECODABLE):
         return None
-    return CredentialsProblem(note.where, f"{note.what}, so that {COPY} is as it was", note.remedy)
+    return CredentialsProblem(note.where, note.what, note.remedy)

@@ -49,6 +49,12 @@ def test_installed_it_is_enabled_and_runs(installed: Machine) -> None:
     assert "speakerd is" not in installed.run("dpkg", "--audit")
 
 
+def test_who_is_not_root_is_told_how_to_ask(installed: Machine) -> None:
+    as_nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "sh", "-c"]
+    told = installed.run(*as_nobody, "speakerd status 2>&1", check=False)
+    assert "join group speakerd: sudo usermod -aG speakerd $USER" in told
+
+
 def test_the_settings_file_has_every_key_as_a_comment(installed: Machine) -> None:
     text = installed.path(SETTINGS).read_text()
     assert "#kubernetes:" in text

@@ -34,15 +34,15 @@ TRIED: Mapping[str, str] = {
     "sudo snap set metallb-speaker iprange=192.168.1.240-192.168.1.250": "test_an_option_that_holds_is_written_down"
     "_and_shown",
     "systemctl status snap.metallb-speaker.speakerd": "test_systemd_and_snapd_show_how_it_is",
-    "snap logs metallb-speaker": "test_systemd_and_snapd_show_how_it_is",
-    "metallb-speaker status": "test_it_stays_up_and_status_names_each_missing_connection",
+    "sudo snap logs metallb-speaker": "test_systemd_and_snapd_show_how_it_is",
+    "sudo metallb-speaker status": "test_it_stays_up_and_status_names_each_missing_connection",
     "./dev build": "test_it_runs_from_anywhere",
     "sudo dist/speakerd install-service --now": "test_the_one_file_is_unpacked_to_where_it_stays",
     "kubectl apply -f conf/examples/first-service/kubernetes.yaml": "test_the_web_server_of_the_first_service_gets_an"
     "_address_of_its_pool",
     "kubectl apply -f conf/examples/first-service/web.yaml": "test_the_web_server_of_the_first_service_gets_an_address"
     "_of_its_pool",
-    "speakerd status --watch": "test_members_are_told_with_state_round_trip_carriers_and_pace",
+    "sudo speakerd status --watch": "test_members_are_told_with_state_round_trip_carriers_and_pace",
     "speakerd plan": "test_a_plan_of_the_running_cluster_tells_who_takes_over_from_whom",
     "speakerd status": "test_status_tells_every_member_with_round_trip_and_both_carriers",
     "speakerd explain 192.168.1.240": "test_every_node_explains_who_answers_who_is_next_and_what_would_change_it",
@@ -75,7 +75,7 @@ TRIED: Mapping[str, str] = {
     "systemctl reboot": "test_a_reboot_hands_over_while_the_network_is_up",
     "sudo apt-get install ./speakerd_NEW_amd64.deb": "test_an_upgrade_keeps_edited_settings_and_costs_no_more_than_a"
     "_restart",
-    "snap refresh metallb-speaker": "test_a_refresh_loses_no_question",
+    "sudo snap refresh metallb-speaker": "test_a_refresh_loses_no_question",
     "sudo speakerd uninstall --dry-run": "test_a_host_that_leaves_has_nothing_in_the_cluster_any_more_and_nothing_on"
     "_the_host",
     "sudo apt-get purge speakerd": "test_a_purge_leaves_nothing_on_the_host_and_says_what_is_in_the_cluster",

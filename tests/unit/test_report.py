@@ -383,7 +383,7 @@ def test_credentials_that_are_not_in_use_are_told_with_file_fault_and_remedy_and
     (found,) = diagnosis.found(told)
     assert (found.object, found.remedy) == ("/etc/kubernetes/admin.conf", "mend or replace the file")
     assert found.message.startswith("not YAML: line 1: ")
-    assert "those before them are" in found.message
+    assert "that were read before stay in use" in found.message
 
 
 def test_where_there_are_no_credentials_the_file_that_is_of_no_use_is_named() -> None:

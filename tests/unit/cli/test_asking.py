@@ -1,5 +1,8 @@
 """Every command that asks the agent has help with an example, one clear error, and the exit codes of the contract."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from speakerd.cli import main
 from speakerd.control import Refusal
 from tests.unit.cli.answering import agent
 
+NOBODY = 65534
 ASKING = (["status"], ["drain"], ["undrain"], ["events"], ["explain", "10.0.0.1"])
 
 
@@ -30,6 +34,35 @@ def test_without_an_agent_there_is_one_line_and_code_3(
         f"error: {tmp_path}/control.sock: no agent answers: No such file or directory"
         " (is the service running? see systemctl status speakerd)\n"
     )
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Within the block this process is no user that may do anything."""
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_who_may_not_ask_is_told_so_and_not_that_no_agent_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with agent(tmp_path, lambda _: Refusal("only root is told this")):
+        assert main(["status", "--run", str(tmp_path)]) == 2
+        capsys.readouterr()
+        with nobody():
+            code = main(["status", "--run", str(tmp_path)])
+    assert code == 3
+    what = "only root and the socket's group may ask the agent"
+    assert capsys.readouterr().err == f"error: {tmp_path}/control.sock: {what} (sudo)\n"
 
 
 @pytest.mark.parametrize("command", ASKING, ids=lambda command: command[0])
