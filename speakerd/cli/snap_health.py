@@ -16,6 +16,12 @@ def snapctl(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["snapctl", *arguments], capture_output=True, text=True, check=False)
 
 
+def running(own: Snap) -> bool:
+    """Whether the agent's service is active."""
+    lines = snapctl("services", own.service).stdout.splitlines()
+    return any(line.split()[:3:2] == [own.service, "active"] for line in lines)
+
+
 def tell(own: Snap, connected: Collection[str]) -> int:
     """Blocked, with what is to be done first, or okay."""
     needed = [own.command(plug) for plug in snap.missing(connected) if plug in snap.NEEDED]

@@ -75,8 +75,7 @@ def _disconnect(own: Snap, plug: str) -> int:
 
 def _restart(own: Snap) -> None:
     """Begin again where it runs: one that an operator has stopped stays so."""
-    lines = snapctl("services", own.service).stdout.splitlines()
-    if any(line.split()[:3:2] == [own.service, "active"] for line in lines):
+    if snap_health.running(own):
         snapctl("restart", own.service)
 
 
