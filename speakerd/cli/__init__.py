@@ -61,7 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
             _module(verb).configure(sub)
     chosen = parser.parse_args(given)
     try:
-        return int(_module(chosen.verb).run(chosen))
+        code = int(_module(chosen.verb).run(chosen))
+        sys.stdout.flush()  # a reader that is gone is noticed here, not by Python at its end
+        return code  # noqa: TRY300  the flush belongs to it
     except Ended as end:
         return end.code
     except BrokenPipeError:

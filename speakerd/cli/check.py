@@ -75,7 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     inputs.configure(parser, "the settings of this host")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format of the output")
     parser.add_argument("--example", action="store_true", help="print a settings file with every key explained")
-    parser.epilog = "Example: kubectl get ipaddresspools,l2advertisements -A -o yaml | speakerd check -f -"
+    parser.epilog = f"Example: kubectl get {inputs.KINDS} -A -o yaml | speakerd check -f -"
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,6 +15,8 @@ from speakerd.config.resources import ConfigMap, Metadata, Resources
 from speakerd.model import Problem
 from speakerd.settings import Settings
 
+KINDS = "ipaddresspools,l2advertisements,bgppeers,bgpadvertisements,bfdprofiles,communities"
+"""All that is configuration, as kubectl names it: where one is left out, what refers to it looks wrong."""
 BYTES = 32 << 20
 """Of one input: the objects of a large cluster, and little enough to read in a minute."""
 NODES = 2_000_000

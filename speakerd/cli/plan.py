@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     asking.configure(parser)
     parser.epilog = (
-        "Example: kubectl get services,endpointslices,nodes,ipaddresspools,l2advertisements,leases -A -o yaml"
+        f"Example: kubectl get services,endpointslices,nodes,namespaces,leases,{inputs.KINDS} -A -o yaml"
         " | speakerd plan -f - --down worker-1"
     )
 

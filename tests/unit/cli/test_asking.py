@@ -1,6 +1,8 @@
 """Every command that asks the agent has help with an example, one clear error, and the exit codes of the contract."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,15 @@ def test_without_an_agent_there_is_one_line_and_code_3(
         f"error: {tmp_path}/control.sock: no agent answers: No such file or directory"
         " (is the service running? see systemctl status speakerd)\n"
     )
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "speakerd", "version"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @contextmanager
