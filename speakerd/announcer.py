@@ -29,6 +29,7 @@ from speakerd.model import Interface
 from speakerd.outbox import Discard, Effect
 from speakerd.ownership.effects import Announce, AskWire
 from speakerd.routers import Routers
+from speakerd.sd_notify import RESTARTING
 
 BEAT = 5.0
 """Seconds between two signs of life to the supervisor."""
@@ -38,8 +39,6 @@ RESUME = 0.1
 """Seconds since a dead announcer last turned within which its successor answers at once, as if nothing had happened."""
 GOODBYE = 2.0
 """Seconds for handing over what is answered here, when told to end."""
-RESTARTING = signal.SIGUSR2
-"""Sent in place of SIGTERM where this host's speakerd ends to be started again (systemd's RestartKillSignal=)."""
 REPORT_PAUSE = 0.1
 """Seconds between two writes of what is observed, unless somebody asks: many changes are one write."""
 

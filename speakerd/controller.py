@@ -3,17 +3,22 @@
 Everything slow or large lives here; the announcer goes on when this process is busy, restarted, or gone.
 """
 
-import asyncio
 import os
 import signal
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import msgspec
+
+from speakerd import lean
+
+with lean.hollow("subprocess", "DEVNULL", "PIPE", "STDOUT"):  # 0.3 MB with what it imports
+    import asyncio
+
 import structlog
 
 from speakerd import __version__, account, commands, consent, events, privileges, prospects, report, snapshot
@@ -30,6 +35,8 @@ from speakerd.exchange import Member
 from speakerd.httpd import Httpd, Page
 from speakerd.inheritance import inherited
 from speakerd.kube.cluster import Cluster
+from speakerd.kube.handed import Known, known
+from speakerd.life import Life, leave
 from speakerd.link import Ends, SightReader, WantedWriter
 from speakerd.model import Problem
 from speakerd.settings import Settings
@@ -49,18 +56,17 @@ SILENT = 15.0
 """Seconds since the announcer last turned from which on it counts as hung: as the supervisor has it."""
 
 
-class Life(msgspec.Struct, frozen=True):
-    """What a controller that is started again goes on with: the settings used last; how often that was."""
-
-    settings: Settings
-    restarts: int
-
-
 class Controller:
     """Turns the latest observations into a plan and hands it to the sinks, whenever something changed."""
 
     def __init__(
-        self, ends: Ends, report_to: socket.socket, sources: Sources, life: Life, stamp: tuple[Stamp, ...]
+        self,
+        ends: Ends,
+        report_to: socket.socket,
+        sources: Sources,
+        life: Life,
+        stamp: tuple[Stamp, ...],
+        credentials: Known | None,
     ) -> None:
         self._ends = ends
         self._report_to = report_to
@@ -74,7 +80,9 @@ class Controller:
         self._stop = asyncio.Event()
         before = inherited([ends.out.section(each) or b"" for each in ends.out.directory()])
         self._hints = before.hints
-        self._cluster = Cluster(settings, settings.node.name, self._changed.set, before.keys, before.passwords)
+        self._cluster = Cluster(
+            settings, settings.node.name, self._changed.set, before.keys, before.passwords, credentials
+        )
         self._drain_note = Path(settings.paths.state) / "drained"
         self._drained = self._drain_note.exists()
         self._diary = Diary(Path(settings.paths.state))
@@ -222,7 +230,7 @@ class Controller:
     def _use(self, settings: Settings) -> None:
         """Take new settings; another cluster, name or folder means to begin again, while the announcer goes on."""
         before = self._settings
-        self._ends.notes.write([msgspec.msgpack.encode(Life(settings, self._restarts))])
+        leave(self._ends, Life(settings, self._restarts))
         logging.start(settings.log.level, settings.log.format)
         if before != settings:
             again = _identity(before) != _identity(settings)
@@ -374,24 +382,15 @@ def _identity(settings: Settings) -> tuple[object, ...]:
 def run(
     ends: Ends,
     report_to: socket.socket,
-    parent: int,
     sources: Sources,
-    settings: Settings,
+    life: Life,
     stamp: tuple[Stamp, ...],
+    credentials: Callable[[], bytes],
 ) -> None:
-    """The process, from the fork to SIGTERM; one started again goes on with the settings its predecessor used last.
+    """The process, from where it has begun to SIGTERM.
 
-    `stamp`: of the files that `settings` came from; files that look otherwise are read again.
+    `stamp`: of the files that the settings came from; files that look otherwise are read again. `credentials`: waits
+    for them, as `life.begin` has it.
     """
-    privileges.die_with(parent)
-    privileges.call_it("controller")
-    privileges.keep_only(privileges.NOTHING)
-    report_to.setblocking(False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    life = Life(settings, 0)
-    for note in ends.notes.directory():
-        before = msgspec.msgpack.decode(ends.notes.section(note) or b"", type=Life)
-        life = Life(before.settings, before.restarts + 1)
-    ends.notes.write([msgspec.msgpack.encode(life)])
     logging.start(life.settings.log.level, life.settings.log.format)
-    asyncio.run(Controller(ends, report_to, sources, life, stamp).run())
+    asyncio.run(Controller(ends, report_to, sources, life, stamp, known(credentials())).run())

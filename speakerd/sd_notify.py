@@ -1,9 +1,13 @@
 """systemd's notification protocol (sd_notify(3)): one datagram of VARIABLE=value lines."""
 
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
+
+RESTARTING = signal.SIGUSR2
+"""Sent in place of SIGTERM where this host's speakerd ends to be started again (systemd's RestartKillSignal=)."""
 
 
 class Notifier:

@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from speakerd import announcer, privileges, snap
+from speakerd import privileges, snap
 from speakerd.link import Link
 from speakerd.log import Output
-from speakerd.sd_notify import Notifier
+from speakerd.sd_notify import RESTARTING, Notifier
 from speakerd.vigil import SILENCE, Vigil
 
 USER = "speakerd"
@@ -47,11 +47,15 @@ Run = Callable[[socket.socket, int, int], None]
 
 
 class Child:
-    """One of the two processes: how to run it, and what became of it so far. `run` gets report, parent, restarts."""
+    """One of the two processes: how to run it, and what became of it so far. `run` gets report, parent, restarts.
 
-    def __init__(self, name: str, run: Run) -> None:
+    `load`: what it shares with the supervisor, called before its first start.
+    """
+
+    def __init__(self, name: str, run: Run, load: Callable[[], None] | None = None) -> None:
         self.name = name
         self._run = run
+        self._load = load
         self.pid = 0
         self.report: socket.socket | None = None
         self.started = 0.0
@@ -63,6 +67,9 @@ class Child:
 
     def start(self, now: float, others: list["Child"]) -> None:
         """Fork it."""
+        if self._load:
+            self._load()
+            self._load = None
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
         # A signal that comes before the child has its own handlers would be lost on those of the supervisor.
@@ -108,7 +115,7 @@ def _child(run: Run, report: socket.socket, parent: int, restarts: int) -> None:
     """The child's whole life; whatever it raises is on standard error, and its exit code is 1."""
     signal.set_wakeup_fd(-1)
     # The announcer alone has a use for it, and systemd sends it to all: it must not end a controller before its time.
-    signal.signal(announcer.RESTARTING, signal.SIG_IGN)
+    signal.signal(RESTARTING, signal.SIG_IGN)
     code = 1
     try:
         run(report, parent, restarts)
@@ -124,7 +131,7 @@ def _child(run: Run, report: socket.socket, parent: int, restarts: int) -> None:
 
 
 class Supervisor:
-    """Turns until SIGTERM, SIGINT or announcer.RESTARTING; `children` in the order they start."""
+    """Turns until SIGTERM, SIGINT or RESTARTING; `children` in the order they start."""
 
     def __init__(self, children: list[Child], notifier: Notifier, output: Output, vigil: Vigil) -> None:
         self._children = children
@@ -133,7 +140,7 @@ class Supervisor:
         self._output = output
         self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, announcer.RESTARTING):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, RESTARTING):
             signal.signal(number, lambda *_: None)
         self._dying: dict[int, Child] = {}
         self._fed = 0.0
@@ -168,9 +175,9 @@ class Supervisor:
     def _serve_signals(self) -> None:
         with suppress(BlockingIOError):
             for number in os.read(self._wakeup, 256):
-                if number in (signal.SIGTERM, signal.SIGINT, announcer.RESTARTING):
+                if number in (signal.SIGTERM, signal.SIGINT, RESTARTING):
                     again = self._restarting or not self._stopping
-                    self._stopping, self._restarting = True, again and number == announcer.RESTARTING
+                    self._stopping, self._restarting = True, again and number == RESTARTING
                 elif number == signal.SIGHUP:
                     next(each for each in self._children if each.name == "controller").kill(signal.SIGHUP)
         self._reap(time.monotonic())
@@ -247,7 +254,7 @@ class Supervisor:
         self._notifier.send("STOPPING=1")
         for child in self._children:
             returns = self._restarting and child.name == "announcer"
-            child.kill(announcer.RESTARTING if returns else signal.SIGTERM)
+            child.kill(RESTARTING if returns else signal.SIGTERM)
         until = time.monotonic() + GOODBYE
         while any(child.pid for child in self._children) and (now := time.monotonic()) < until:
             self._wait(until - now)
@@ -321,15 +328,25 @@ def supervise(controller: Run, link: Link, output: Output) -> None:
     boot = int.from_bytes(os.urandom(8)) >> 1  # of this life of the host: announcers started again keep it
 
     def announce(report: socket.socket, parent: int, restarts: int) -> None:
+        from speakerd import announcer  # noqa: PLC0415  see _load_announcer
+
         rest = max(0.0, answering.rest_until - time.monotonic())
         announcer.run(link.announcer(), report, parent, restarts, boot, rest)
 
-    answering = Child("announcer", announce)
+    answering = Child("announcer", announce, _load_announcer)
     notifier = Notifier(os.environ)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         os.environ.pop(name, None)
     _drop()
     privileges.keep_only(privileges.SUPERVISOR)
-    gc.collect()
     gc.freeze()
     Supervisor([Child("controller", controller), answering], notifier, output, Vigil(SILENCE)).run()
+
+
+def _load_announcer() -> None:
+    """Once the controller has begun, which has more to do; an announcer that is started again has it already."""
+    import speakerd.announcer  # noqa: F401, PLC0415
+
+    gc.enable()
+    gc.collect()
+    gc.freeze()

@@ -14,6 +14,7 @@ from speakerd.cli.telling import tell
 from speakerd.config.load import load
 from speakerd.config.sources import Sources
 from speakerd.config.written import as_yaml
+from speakerd.kube import tls
 from speakerd.kube.credentials import COPY, OURS, CredentialsProblem, NothingFound, original
 from speakerd.kube.kubeconfig import copied
 from speakerd.kube.noted import NOTE, text
@@ -63,7 +64,7 @@ def _attempt(setting: str, state: Path) -> int:
 def _prepare(state: Path) -> None:
     """In the snap this comes before the agent, which makes the folder elsewhere. Raises OSError."""
     if snap.inside(os.environ) and not state.is_dir():
-        from speakerd import supervisor  # noqa: PLC0415  loads the announcer
+        from speakerd import supervisor  # noqa: PLC0415  of use in the snap alone
         from speakerd.cli.run import FOLDER_MODE  # noqa: PLC0415
 
         supervisor.prepare({state: FOLDER_MODE})
@@ -83,7 +84,7 @@ def _settled(setting: str, state: Path) -> None:
         copy.unlink(missing_ok=True)
         print(f"nothing to copy: {why}")
         return
-    found.context()
+    tls.context(found)
     _write(copy, as_yaml([copied(found)]))
     print(f"{found.source} is copied to {copy}")
 

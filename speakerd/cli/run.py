@@ -4,12 +4,12 @@ import argparse
 import gc
 import os
 import socket
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from speakerd import commands, snap
+from speakerd import apart, commands, snap
 from speakerd.cli import FINE, NOT_VALID, WRONG_USAGE, fail
 from speakerd.cli.telling import tell
 from speakerd.config.sources import Sources
@@ -31,11 +31,12 @@ def run(args: argparse.Namespace) -> int:
     """See to it that the program is whole, read the settings, make the folders, and supervise until SIGTERM."""
     sources = Sources.of(args, os.environ)
     stamp = sources.stamp()
-    finish = _reading(sources)
-    from speakerd import selftest, supervisor  # noqa: PLC0415  loads the announcer while the other process reads YAML
+    gc.disable()  # what is loaded stays; the supervisor looks for garbage once, when nobody waits
+    reading = apart.begin(partial(_read, sources))
+    from speakerd import life, selftest, supervisor  # noqa: PLC0415  while the other process reads YAML
 
     broken = selftest.problems()
-    settings = finish()
+    settings = _settings(reading())
     if broken:
         fail("this build", "; ".join(broken), selftest.REMEDY)
         return NOT_VALID
@@ -54,15 +55,20 @@ def run(args: argparse.Namespace) -> int:
 
     def controller(report: socket.socket, parent: int, _restarts: int) -> None:
         gc.disable()  # loading makes no garbage, only objects that stay
+        begun, credentials = life.begin(link.controller(), report, parent, settings)
         from speakerd import controller as process  # noqa: PLC0415  the supervisor never loads it
 
         gc.freeze()
         gc.enable()
-        process.run(link.controller(), report, parent, sources, settings, stamp)
+        process.run(link.controller(), report, sources, begun, stamp, credentials)
 
     with Link() as link:
         supervisor.supervise(controller, link, Output(settings.log.format))
     return FINE
+
+
+def _settings(data: bytes) -> Settings | None:
+    return msgspec.msgpack.decode(data, type=Settings) if data else None
 
 
 def _tell_hooks(run: Path) -> None:
@@ -71,34 +77,13 @@ def _tell_hooks(run: Path) -> None:
         (run / snap.REVISION).write_text(own.revision)
 
 
-def _reading(sources: Sources) -> Callable[[], Settings | None]:
-    """Read the settings in a process of its own: YAML stays out of the memory that all children share.
+def _read(sources: Sources) -> bytes:
+    """In the reading process, so that YAML stays out of the memory that all children share: the settings.
 
-    Gives a function that waits for them; None where they have errors, which are told by then.
+    Problems go to standard error; nothing where one of them is an error.
     """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        os._exit(_tell(sources, writer))
-    os.close(writer)
-
-    def finish() -> Settings | None:
-        with os.fdopen(reader, "rb") as pipe:
-            data = pipe.read()
-        _, status = os.waitpid(child, 0)
-        return msgspec.msgpack.decode(data, type=Settings) if status == 0 and data else None
-
-    return finish
-
-
-def _tell(sources: Sources, writer: int) -> int:
-    """In the reading process: problems to standard error, settings to the pipe; the exit code."""
-    from speakerd.config.load import load  # noqa: PLC0415  see _reading
+    from speakerd.config.load import load  # noqa: PLC0415  see above
 
     loaded = load(sources)
     tell(loaded.problems)
-    with os.fdopen(writer, "wb") as pipe:
-        if loaded.settings is not None:
-            pipe.write(msgspec.msgpack.encode(loaded.settings))
-    return FINE if loaded.settings else WRONG_USAGE
+    return msgspec.msgpack.encode(loaded.settings) if loaded.settings else b""

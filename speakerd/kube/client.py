@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import msgspec
 
+from speakerd.kube import tls
 from speakerd.kube.credentials import Credentials
 from speakerd.kube.http import Answer, Connection, Header, Silent, Stale, Stream, Target, TooLarge, Unreachable
 from speakerd.kube.objects import JSON, Status
@@ -286,7 +287,7 @@ class Lines:
 def _target(credentials: Credentials) -> Target:
     """Where to call, and how. Raises CredentialsProblem."""
     name = credentials.server_name or credentials.host
-    return Target(credentials.host, credentials.port, credentials.context(), name)
+    return Target(credentials.host, credentials.port, tls.context(credentials), name)
 
 
 def _fixed_headers(credentials: Credentials) -> tuple[Header, ...]:

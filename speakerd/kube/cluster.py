@@ -21,6 +21,7 @@ from speakerd.kube.access import Access
 from speakerd.kube.bgpstatus import BgpStatus
 from speakerd.kube.client import Client, Unreachable
 from speakerd.kube.configstate import ConfigStates
+from speakerd.kube.handed import Known
 from speakerd.kube.keykeeper import KeyKeeper
 from speakerd.kube.passwords import Passwords
 from speakerd.kube.poolstatus import PoolStatus
@@ -47,7 +48,7 @@ class Cluster:
     """The reflectors by kind, the election, writer and recorder; `changed` is called whenever one of them has news.
 
     `known`: the keys of the members' messages that were in use before this process; `passwords`: those of BGP sessions,
-    by the name of their Secret.
+    by the name of their Secret; `credentials`: those that were read already.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Cluster:
         changed: Callable[[], None],
         known: tuple[Key, ...] = (),
         passwords: Mapping[str, Password] = NO_PASSWORDS,
+        credentials: Known | None = None,
     ) -> None:
         namespace = settings.kubernetes.namespace
         self._namespace = namespace
@@ -75,7 +77,7 @@ class Cluster:
         self.legacy = Reflector(objects.config_map(namespace, settings.kubernetes.config_map), random.random)
         self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
         self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
-        rotation = Rotation(settings.kubernetes.kubeconfig, Path(settings.paths.state), os.environ)
+        rotation = Rotation(settings.kubernetes.kubeconfig, Path(settings.paths.state), os.environ, credentials)
         self.access = Access(rotation, changed)
         self.client: Client | None = None
         self.writer: Writer | None = None

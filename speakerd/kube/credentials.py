@@ -2,14 +2,12 @@
 
 import base64
 import os
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import yaml
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -107,42 +105,6 @@ class Credentials(Struct, frozen=True):
             with suppress(OSError):
                 return Path(self.token_file).read_text().strip()
         return self.token.reveal
-
-    def context(self) -> ssl.SSLContext | None:
-        """TLS as configured, None without. Raises CredentialsProblem for a certificate or key that is none."""
-        if not self.tls:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        elif not self.ca:
-            context.load_default_certs()
-        try:
-            if self.verify and self.ca:
-                context.load_verify_locations(cadata=self.ca)
-        except (ssl.SSLError, ValueError) as fault:
-            what = f"the CA certificate cannot be used: {fault}"
-            raise CredentialsProblem(self.source, what, "give a PEM certificate") from fault
-        try:
-            if self.certificate:
-                _load_pair(context, self.certificate.reveal + "\n" + self.key.reveal)
-        except (ssl.SSLError, OSError) as fault:
-            what = f"client certificate or key cannot be used: {fault}"
-            raise CredentialsProblem(self.source, what, "give a PEM certificate and its key") from fault
-        return context
-
-
-def _load_pair(context: ssl.SSLContext, pem: str) -> None:
-    """OpenSSL's loader takes files only: one in memory that has no name and ends here."""
-    file = os.memfd_create("client")
-    try:
-        os.write(file, pem.encode())
-        context.load_cert_chain(f"/proc/self/fd/{file}")
-    finally:
-        os.close(file)
 
 
 def find(setting: str, state: Path, environ: Mapping[str, str]) -> Credentials:
@@ -298,6 +260,8 @@ def _entry(
 
 
 def _document(path: Path) -> Mapped:
+    import yaml  # noqa: PLC0415  its modules take 1 MB, and are of use while a file is read
+
     text = _read(path, "the kubeconfig")
     try:
         document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  a safe loader
@@ -308,11 +272,10 @@ def _document(path: Path) -> Mapped:
     return document
 
 
-def _yaml_fault(fault: yaml.YAMLError) -> str:
-    """In one line, as all errors are told."""
-    if isinstance(fault, yaml.MarkedYAMLError) and fault.problem_mark:
-        return f"line {fault.problem_mark.line + 1}: {fault.problem}"
-    return " ".join(str(fault).split())
+def _yaml_fault(fault: Exception) -> str:
+    """In one line, as all errors are told; most of them say where."""
+    mark, problem = getattr(fault, "problem_mark", None), getattr(fault, "problem", "")
+    return f"line {mark.line + 1}: {problem}" if mark else " ".join(str(fault).split())
 
 
 def _credentials(source: str, cluster: tuple[Mapped, Path], user: tuple[Mapped, Path]) -> Credentials:

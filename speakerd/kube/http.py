@@ -157,7 +157,10 @@ class Connection(asyncio.BufferedProtocol):
         if self._target.context is None:
             self._opened.set_result(None)
             return
-        self._tls = self._target.context.wrap_bio(self._incoming, self._outgoing, server_hostname=self._target.name)
+        name = self._target.name
+        # Of text, what prepares international names would be loaded, with tables of a megabyte.
+        hostname = name.encode() if name.isascii() else name
+        self._tls = self._target.context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
         self._shake_hands()
 
     def get_buffer(self, _hint: int) -> bytearray:

@@ -6,19 +6,21 @@ What the files say that cannot be used, or that the API server refuses, changes 
 from collections.abc import Mapping
 from pathlib import Path
 
-from speakerd.config.sources import Stamp, stamped
-from speakerd.kube import noted
-from speakerd.kube.credentials import COPY, Credentials, CredentialsProblem, NothingFound, Unreadable, find, places
+from speakerd.config.sources import Stamp
+from speakerd.kube import noted, tls
+from speakerd.kube.credentials import COPY, Credentials, CredentialsProblem, NothingFound, Unreadable, find
+from speakerd.kube.handed import Known, stamps
 
 AGAIN, LONGEST = 5.0, 30.0
 """Seconds until the API server is asked again whether it takes them, doubled from the first to the longest."""
 
 
 class Rotation:
-    """As `kubernetes.kubeconfig` says, with the state folder and the environment."""
+    """As `kubernetes.kubeconfig` says, with the state folder and the environment; `known`: what was read for it."""
 
-    def __init__(self, setting: str, state: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, setting: str, state: Path, environ: Mapping[str, str], known: Known | None = None) -> None:
         self._setting, self._state, self._environ = setting, state, environ
+        self._known = known
         self._used: Credentials | None = None
         self._other: Credentials | None = None
         self._stamps: tuple[Stamp, ...] = ()
@@ -32,7 +34,10 @@ class Rotation:
         return self._fault or self._refusal
 
     def first(self) -> Credentials:
-        """What there is now, to be used at once: there was nothing before. Raises CredentialsProblem."""
+        """What there is now, or was when it was read for us, to be used at once: there was nothing before.
+
+        Raises CredentialsProblem.
+        """
         self._read()
         if self._fault and not self._other:
             raise self._fault
@@ -60,9 +65,10 @@ class Rotation:
 
     def _read(self) -> None:
         before, self._other, self._fault = self._other, None, None
+        known, self._known = self._known, None
         try:
-            found = find(self._setting, self._state, self._environ)
-            found.context()
+            found = known.credentials if known else find(self._setting, self._state, self._environ)
+            tls.context(found)
         except CredentialsProblem as fault:
             # Root, who may read more, knows better what is wrong.
             told = noted.read(self._state) if isinstance(fault, NothingFound | Unreadable) else None
@@ -72,10 +78,8 @@ class Rotation:
             self._fault = noted.read(self._state) if str(self._state / COPY) in found.files else None
         if self._other is None or self._other != before:
             self._refusal, self._due, self._pause = None, 0.0, AGAIN
-        self._stamps = self._look()
+        self._stamps = known.stamps if known else self._look()
 
     def _look(self) -> tuple[Stamp, ...]:
-        """Of every file that may be read: in the known places, and what those in use and those to be tried name."""
-        named = [name for each in (self._used, self._other) if each for name in each.files]
-        known = places(self._setting, self._state, self._environ)
-        return tuple(map(stamped, (*known, self._state / noted.NOTE, *map(Path, named))))
+        """Of what those in use and those to be tried depend on."""
+        return stamps(self._setting, self._state, self._environ, filter(None, (self._used, self._other)))

@@ -5,10 +5,9 @@ import socket
 import sys
 from os import environ, getpid, write
 
-from speakerd.announcer import RESTARTING
 from speakerd.log import Output
 from speakerd.privileges import die_with
-from speakerd.sd_notify import Notifier
+from speakerd.sd_notify import RESTARTING, Notifier
 from speakerd.supervisor import Child, Supervisor
 from speakerd.vigil import SILENCE, Vigil
 

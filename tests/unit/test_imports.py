@@ -100,7 +100,7 @@ STOREYS = (
         "outlook",
     }
     | {"membership.transport", "metrics", "segments", "standing", "tally"}
-    | {"packet", "vigil", "privileges", "prospects", "report", "sd_notify", "selftest", "sessions"}
+    | {"apart", "life", "packet", "vigil", "privileges", "prospects", "report", "sd_notify", "selftest", "sessions"}
     | {"bfd.mirror", "bfd.neighbours", "bfd.part", "bfd.transport"},
     {"routers"},
     {"announcer", "controller"},
@@ -268,5 +268,10 @@ def test_announcer_and_supervisor_load_nothing_large() -> None:
     assert "multiprocessing" not in loaded("import speakerd.announcer, speakerd.supervisor")
 
 
+def test_the_controller_does_without_subprocess_and_what_reads_yaml() -> None:
+    assert not loaded("import speakerd.controller") & {"subprocess", "_posixsubprocess", "yaml"}
+
+
 def test_what_was_hollow_for_a_library_is_whole_for_others() -> None:
     assert "pickle" in loaded("import speakerd.host, multiprocessing.context")
+    assert "_posixsubprocess" in loaded("import speakerd.controller, subprocess")

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.kube.credentials import Credentials, CredentialsProblem, Hidden, find, in_cluster, load
+from speakerd.kube.tls import context
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
@@ -151,22 +152,22 @@ def test_a_pod_uses_its_service_account(tmp_path: Path) -> None:
 def test_a_ca_that_is_no_certificate_is_a_problem(tmp_path: Path) -> None:
     inline = base64.b64encode(PEM.encode()).decode()
     with pytest.raises(CredentialsProblem, match="CA certificate"):
-        loaded(tmp_path, kubeconfig({"certificate-authority-data": inline})).context()
+        context(loaded(tmp_path, kubeconfig({"certificate-authority-data": inline})))
 
 
 def test_a_client_certificate_without_its_key_is_a_problem(tmp_path: Path) -> None:
     user = {"client-certificate-data": base64.b64encode(PEM.encode()).decode()}
     with pytest.raises(CredentialsProblem, match="client certificate"):
-        loaded(tmp_path, kubeconfig({"insecure-skip-tls-verify": True}, user)).context()
+        context(loaded(tmp_path, kubeconfig({"insecure-skip-tls-verify": True}, user)))
 
 
 def test_who_skips_verification_gets_what_they_asked_for_and_nobody_else(tmp_path: Path) -> None:
-    skipped = loaded(tmp_path, kubeconfig({"insecure-skip-tls-verify": True})).context()
-    verified = loaded(tmp_path, kubeconfig()).context()
+    skipped = context(loaded(tmp_path, kubeconfig({"insecure-skip-tls-verify": True})))
+    verified = context(loaded(tmp_path, kubeconfig()))
     assert skipped is not None
     assert verified is not None
     assert (skipped.verify_mode, verified.verify_mode) == (ssl.CERT_NONE, ssl.CERT_REQUIRED)
-    assert loaded(tmp_path, kubeconfig({"server": "http://127.0.0.1"})).context() is None
+    assert context(loaded(tmp_path, kubeconfig({"server": "http://127.0.0.1"}))) is None
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
