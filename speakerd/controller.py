@@ -96,6 +96,7 @@ class Controller:
         self._since = time.time()
         self._said = ""
         self._tally = Tally()
+        self._turned = False
         self._lag: float | None = None
         pages = {"/metrics": self._metrics, "/healthz": self._healthz, "/readyz": self._readyz}
         self._httpd = Httpd(settings.http, pages)
@@ -140,6 +141,7 @@ class Controller:
             if self._snapshot is not None and self._snapshot.settled:
                 self._apply(self._snapshot)
             self._tally.turned(time.perf_counter() - began)
+            self._turned = True
             self._tell_soon()
 
     def _gather(self) -> None:
@@ -210,6 +212,9 @@ class Controller:
             if not tidied:
                 tidied = True
                 privileges.let_go_of_files()
+            if self._turned:
+                self._turned = False
+                privileges.let_go_of_heap()
 
     def _reload(self) -> None:
         """Read the settings anew; a bad file changes nothing and is visible."""

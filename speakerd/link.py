@@ -280,7 +280,7 @@ class WantedReader:
 
     def _stakes(self, data: bytes) -> dict[bytes, Stake]:
         shard = self._shards.decode(data)
-        return {vip.ip: Stake(vip, shard.sets[vip.candidates]) for vip in shard.vips}
+        return {vip.ip: Stake(_thrifty(vip), shard.sets[vip.candidates]) for vip in shard.vips}
 
     def _prefixes(self, data: bytes) -> dict[bytes, Prefix]:
         shard = self._prefix_shards.decode(data)
@@ -353,6 +353,14 @@ class SightReader:
             sight.strangers,
             sight.sessions,
         )
+
+
+def _thrifty(vip: Vip) -> Vip:
+    """The same; what other VIPs have as well is one object for all."""
+    rank_by = vip.ip if vip.rank_by == vip.ip else vip.rank_by
+    names = _names(vip.interfaces), _names(vip.segments)
+    owner, heir = intern(vip.owner), intern(vip.heir)
+    return replace(vip, rank_by=rank_by, interfaces=names[0], segments=names[1], owner=owner, heir=heir)
 
 
 def _compact(claim: Claim) -> Claim:

@@ -169,6 +169,12 @@ def let_go_of_files() -> None:
                 _libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), MADV_DONTNEED)
 
 
+def let_go_of_heap() -> None:
+    """Give back what lies free between objects of the C heap: it does so by itself at the end of the heap alone."""
+    with suppress(AttributeError):  # other C libraries than glibc
+        _libc.malloc_trim(ctypes.c_size_t(0))
+
+
 def lock_memory() -> bool:
     """Keep what is touched from now on in memory; False where the host refuses it.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from sys import intern
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -371,7 +372,7 @@ def endpoint_slice(found: objects.EndpointSlice) -> Slice | None:
     ready = [each for each in found.endpoints or () if each.conditions.ready is not False]
     ending = [each for each in found.endpoints or () if each.conditions.ready is False and each.conditions.serving]
     serving = _shared(Endpoints(bool(ready or ending), _nodes((*ready, *ending)), _nodes(ready)))
-    return Slice(f"{found.metadata.namespace}/{name}", serving)
+    return Slice(intern(f"{found.metadata.namespace}/{name}"), serving)
 
 
 def _nodes(endpoints: Iterable[objects.Endpoint]) -> frozenset[str]:

@@ -350,3 +350,4 @@ def _load_announcer() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+    privileges.let_go_of_heap()

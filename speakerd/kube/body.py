@@ -114,7 +114,7 @@ def reservation(lease: Lease) -> Reservation | None:
         return None
     annotations = lease.metadata.annotations
     named = annotations.get(SERVICES_ANNOTATION, "").split(",")
-    services = tuple(ServiceRef(key, uid) for key, _, uid in (each.rpartition("/") for each in named) if key)
+    services = tuple(ServiceRef(intern(key), uid) for key, _, uid in (each.rpartition("/") for each in named) if key)
     return Reservation(
         ip,
         lease.metadata.name,

@@ -15,7 +15,7 @@ ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/", "speakerd.io/")
 SHARING = "/allow-shared-ip"
 SERVICE_LABEL = "kubernetes.io/service-name"
 NONE: dict[str, str] = {}
-"""The labels or annotations of all that have none: an empty dict takes 64 bytes, too. Nobody writes to it."""
+"""The labels of all that have none: an empty dict takes 64 bytes, too. Nobody writes to it."""
 
 
 def service(found: Service) -> Service:
@@ -30,7 +30,7 @@ def service(found: Service) -> Service:
         metadata,
         namespace=intern(metadata.namespace),
         labels=metadata.labels or NONE,
-        annotations=noted or NONE,
+        annotations=_noted(tuple(noted.items())),
     )
     wanted = replace(
         spec,
@@ -42,6 +42,12 @@ def service(found: Service) -> Service:
         ports=spec.ports if shares else None,
     )
     return replace(found, metadata=kept, spec=wanted)
+
+
+@lru_cache(maxsize=4096)
+def _noted(pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The one dict of these annotations: most Services have the same, or none. Nobody writes to it."""
+    return dict(pairs)
 
 
 def endpoint_slice(found: EndpointSlice) -> EndpointSlice:

@@ -5,6 +5,7 @@ msgspec skips every field that is not named here, so that a Service costs a few 
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from sys import intern
 from typing import Generic, TypeVar
 from urllib.parse import quote
 
@@ -354,5 +355,5 @@ def _metallb(namespace: str, plural: str, version: str = "v1beta1") -> str:
 
 
 def key(metadata: Metadata | Labelled) -> str:
-    """namespace/name, or name alone for what has no namespace."""
-    return f"{metadata.namespace}/{metadata.name}" if metadata.namespace else metadata.name
+    """namespace/name, or name alone for what has no namespace; of an object the same string each time."""
+    return intern(f"{metadata.namespace}/{metadata.name}" if metadata.namespace else metadata.name)
