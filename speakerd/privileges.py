@@ -10,6 +10,7 @@ import socket
 import time
 from contextlib import suppress
 from enum import IntEnum
+from functools import lru_cache
 from pathlib import Path
 from struct import Struct as Form
 
@@ -109,6 +110,7 @@ def spare() -> bool:
     return True
 
 
+@lru_cache(maxsize=4)
 def identity(user: str) -> tuple[int, int] | None:
     """(uid, gid) of `user`, or None where nobody has that name."""
     try:

@@ -289,10 +289,24 @@ def _bind(lock: socket.socket, name: str, allowed: str) -> None:
         lock.bind(allowed)
 
 
+def foresee() -> None:
+    """What need not wait for the settings: who we will be, which may take a database; what both children run."""
+    import random  # noqa: F401, PLC0415
+
+    import speakerd.engine  # noqa: PLC0415
+    import speakerd.ownership.returns  # noqa: F401, PLC0415
+
+    privileges.identity(_user())
+
+
+def _user() -> str:
+    return snap.USER if snap.inside(os.environ) else USER
+
+
 def prepare(folders: dict[Path, int]) -> None:
     """Make the folders (path -> mode) for the user we will be. Raises OSError."""
     own = snap.inside(os.environ)
-    owner = privileges.identity(snap.USER if own else USER) if os.getuid() == 0 else None
+    owner = privileges.identity(_user()) if os.getuid() == 0 else None
     for path, mode in folders.items():
         made = not path.is_dir()
         if made:

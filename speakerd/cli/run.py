@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from speakerd import life, selftest, supervisor  # noqa: PLC0415  while the other process reads YAML
 
     broken = selftest.problems()
+    supervisor.foresee()
     settings = _settings(reading())
     if broken:
         fail("this build", "; ".join(broken), selftest.REMEDY)
