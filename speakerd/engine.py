@@ -13,6 +13,10 @@ from typing import Protocol, Self
 ROUNDS = 8
 """Polls without waiting before deadlines are judged: bounds what a flood can delay them by."""
 READY_AT_ONCE = 64
+BUSY, REST = 1000, 0.001
+"""Turns in a row in which something was due at once, more than any slice of work needs, and seconds that each turn
+waits at least after these: a core that is wrong about its deadline must not take a real-time processor from its host.
+"""
 QUIET = 0.02
 """Seconds without a deadline in which collecting garbage disturbs nobody."""
 GARBAGE = 20_000
@@ -52,6 +56,7 @@ class Engine:
         self._running = True
         self._due: float | None = None
         self._known = False
+        self._busy = 0
         self.lateness = 0.0
 
     def __enter__(self) -> Self:
@@ -117,7 +122,7 @@ class Engine:
         if (due is None or due - now > QUIET) and gc.get_count()[0] > GARBAGE:
             gc.collect()
         self._look_for_gap(0.0)
-        ready = self._drain(-1.0 if due is None else max(0.0, due - now))
+        ready = self._drain(-1.0 if due is None else self._pause(due - now))
         self._due, self._known = self._nearest(), True
         if self._due is None or self._due > self._clock():
             return
@@ -126,6 +131,11 @@ class Engine:
                 break
             ready = self._drain(0.0)
         self._judge()
+
+    def _pause(self, left: float) -> float:
+        """Seconds to wait at most for bytes where the nearest deadline is `left` away."""
+        self._busy = self._busy + 1 if left <= 0 else 0
+        return max(REST if self._busy > BUSY else 0.0, left)
 
     def _drain(self, timeout: float) -> bool:
         """Serve the files ready within `timeout` seconds; whether there were any."""

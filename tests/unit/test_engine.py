@@ -1,6 +1,7 @@
 """Bytes are served before deadlines are judged, and what is due is woken."""
 
 import os
+import resource
 import select
 import socket
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from speakerd.engine import Engine
+from speakerd.engine import BUSY, Engine
 
 
 @pytest.fixture
@@ -45,6 +46,37 @@ def test_a_due_core_is_woken_once(engine: Engine) -> None:
     engine.turn()
     assert due.woken == [10.0]
     assert later.woken == []
+
+
+class Restless(Alarm):
+    def wake(self, now: float) -> None:
+        self.woken.append(now)
+
+
+def waits(engine: Engine, turns: int) -> int:
+    """How often this process gave its processor away in so many turns."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+    for _ in range(turns):
+        engine.turn()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+
+
+def test_a_core_that_is_due_whatever_it_does_leaves_the_processor_to_others(engine: Engine) -> None:
+    restless = Restless(9.5)
+    engine.add(restless)
+    assert waits(engine, BUSY) < BUSY / 10
+    assert waits(engine, 50) >= 50
+    assert len(restless.woken) == BUSY + 50
+
+
+def test_after_one_calm_turn_nothing_due_has_to_wait(engine: Engine) -> None:
+    restless = Restless(9.5)
+    engine.add(restless)
+    waits(engine, BUSY + 1)
+    restless.at = 10.001
+    engine.turn()
+    restless.at = 9.5
+    assert waits(engine, 50) < 50
 
 
 def test_waiting_bytes_are_served_before_a_missed_deadline_is_judged(engine: Engine, pipe: tuple[int, int]) -> None:
