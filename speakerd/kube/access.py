@@ -25,15 +25,19 @@ REMEDIES = {
 UNREACHED = "check the server that it names, and the way to it"
 
 
+class Unanswered(CredentialsProblem):
+    """Nobody has said whether they are good."""
+
+
 class Access:
     """`credentials`: those in use, None before there are any; `problem`: why others on disk are not.
 
-    `changed` is called when there is a problem, another, or none any more.
+    `changed` is called when there is a problem, another, or none any more; `works` tells whether those in use do.
     """
 
-    def __init__(self, rotation: Rotation, changed: Callable[[], None]) -> None:
+    def __init__(self, rotation: Rotation, changed: Callable[[], None], works: Callable[[], bool]) -> None:
         self._rotation = rotation
-        self._changed = changed
+        self._changed, self._works = changed, works
         self._rotated = asyncio.Event()
         self.credentials: Credentials | None = None
         self.problem: CredentialsProblem | None = None
@@ -59,7 +63,10 @@ class Access:
             self._tell(self._rotation.problem)
 
     async def run(self, client: Client) -> None:
-        """Have `client` call with other credentials as soon as the API server takes these."""
+        """Have `client` call with other credentials as soon as the API server takes these.
+
+        Where it does not answer they are used all the same, unless those before them work.
+        """
         while True:
             await self._rotated.wait()
             self._rotated.clear()
@@ -67,7 +74,7 @@ class Access:
             if found is None:
                 continue
             why = await _refusal(found)
-            if why is None:
+            if why is None or (isinstance(why, Unanswered) and not self._works()):
                 client.use(found)
                 self._rotation.taken(found)
                 self._use(found)
@@ -98,12 +105,12 @@ async def _refusal(found: Credentials) -> CredentialsProblem | None:
     try:
         answer = await client.request("GET", kept.SERVICES.query(limit=1))
     except Unreachable as fault:
-        what, remedy = f"{found.server} cannot be reached: {fault}", UNREACHED
-    else:
-        if answer.status == OK:
-            return None
-        what = f"{found.server} answers {answer.status} {answer.reason}"
-        remedy = REMEDIES.get(answer.status, UNREACHED)
+        return Unanswered(found.source, f"{found.server} cannot be reached: {fault}", UNREACHED)
     finally:
         client.close()
-    return CredentialsProblem(found.source, what, remedy)
+    if answer.status == OK:
+        return None
+    what = f"{found.server} answers {answer.status} {answer.reason}"
+    if remedy := REMEDIES.get(answer.status):
+        return CredentialsProblem(found.source, what, remedy)
+    return Unanswered(found.source, what, UNREACHED)

@@ -78,7 +78,7 @@ class Cluster:
         self.allocator = Reflector(objects.lease(namespace, lease.NAME), random.random)
         self.election = lease.Election(me, willing=settings.kubernetes.allocate, random=random.random)
         rotation = Rotation(settings.kubernetes.kubeconfig, Path(settings.paths.state), os.environ, credentials)
-        self.access = Access(rotation, changed)
+        self.access = Access(rotation, changed, self._works)
         self.client: Client | None = None
         self.writer: Writer | None = None
         self.recorder: Recorder | None = None
@@ -123,6 +123,10 @@ class Cluster:
         """Whether all was read at least once that there is to read."""
         recorded = self.recorder is not None and self.recorder.hints is not None
         return self.keeper.settled and recorded and all(each.synced for each in self._always)
+
+    def _works(self) -> bool:
+        """Whether the API is read, as far as anybody can tell."""
+        return all(each.synced and not each.error for each in self._always)
 
     def want(self, kinds: Iterable[str]) -> None:
         """Have these watched from now on, of those that not every cluster needs."""

@@ -97,11 +97,25 @@ def test_credentials_that_the_api_server_refuses_replace_none_that_it_takes(tmp_
 def test_credentials_of_a_server_that_does_not_answer_replace_none_whose_server_does(tmp_path: Path) -> None:
     async def play() -> None:
         async with scene(tmp_path) as here:
+            await here.news.until(lambda: all(each.synced for each in here.cluster.reflectors))
             here.save("other", port=1)
             here.look()
             await here.news.until(lambda: here.problem)
             assert "http://127.0.0.1:1 cannot be reached" in here.problem
             assert (here.token, here.cluster.services.error) == (TOKEN, "")
+
+    asyncio.run(play())
+
+
+def test_credentials_of_a_server_that_does_not_answer_are_used_where_those_before_them_do_not_work(
+    tmp_path: Path,
+) -> None:
+    async def play() -> None:
+        async with scene(tmp_path, "stale") as here:
+            here.save("other", port=1)
+            here.look()
+            await here.news.until(lambda: here.token == "other")
+            assert here.problem == ""
 
     asyncio.run(play())
 
