@@ -19,7 +19,7 @@ from speakerd.membership.envelope import Carrier, Envelope, Post
 from speakerd.membership.frame import ETHERTYPE, HEADER_BYTES, encoded, framed, unframed
 from speakerd.membership.keys import Keyring
 from speakerd.membership.message import MOST
-from speakerd.membership.ways import Address, Ways
+from speakerd.membership.ways import Ways
 from speakerd.model import Interface
 from speakerd.packet import packet_socket
 from speakerd.wire import DecodeError
@@ -29,8 +29,6 @@ DATAGRAM_BYTES = MOST + 1
 FRAME_BYTES = HEADER_BYTES + MOST
 MESSAGES_A_TURN = 64
 """Of one socket, before others have their turn."""
-PAUSE = 0.01
-"""Seconds since a socket was read last, after which a message mostly comes alone: longer than to work on one takes."""
 QUEUE_BYTES = 1 << 18
 """What the kernel keeps while this process does not run, as far as net.core.rmem_max allows: some 500 messages."""
 WAITING = 1024
@@ -41,7 +39,7 @@ EVERYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104
 
 PORT_TAKEN, NOT_LISTENING = "membership-port-taken", "membership-not-listening"
 
-T = TypeVar("T", bytes, tuple[bytes, Address])
+T = TypeVar("T")
 Register = Callable[[int, Callable[[float], None]], None]
 
 
@@ -81,7 +79,6 @@ class Mail:
         self._again_at: float | None = None
         self._tries = 0
         self._frames: dict[int, socket.socket] = {}
-        self._read_at: dict[socket.socket, float] = {}
         self._sources: dict[int, bytes] = {}
         self._sequence = 0
         self.ways = Ways(hears_us)
@@ -168,7 +165,6 @@ class Mail:
     def _let_go(self, held: dict[int, socket.socket], keys: Iterable[int]) -> None:
         for key in tuple(keys):
             end = held.pop(key)
-            self._read_at.pop(end, None)
             self._unregister(end.fileno())
             end.close()
 
@@ -183,7 +179,7 @@ class Mail:
                     self.counters["discarded"] += 1
 
     def _drain_udp(self, end: socket.socket, now: float) -> None:
-        for data, address in self._waiting(end, end.recvfrom, DATAGRAM_BYTES, now):
+        for data, address in self._waiting(partial(end.recvfrom, DATAGRAM_BYTES)):
             envelope = self._opened(data, Carrier.UDP, 0)
             if envelope is not None:
                 if self._takes(envelope):
@@ -191,7 +187,7 @@ class Mail:
                 self._receive(envelope, now)
 
     def _drain_frames(self, index: int, end: socket.socket, now: float) -> None:
-        for frame in self._waiting(end, end.recv, FRAME_BYTES, now):
+        for frame in self._waiting(partial(end.recv, FRAME_BYTES)):
             if index not in self._sources:
                 continue
             mac, data = unframed(frame)
@@ -201,16 +197,11 @@ class Mail:
                     self.ways.heard_from(mac, envelope.sender, index, now)
                 self._receive(envelope, now)
 
-    def _waiting(self, end: socket.socket, read: Callable[[int], T], size: int, now: float) -> Iterator[T]:
-        """What waits, up to a turn's share; after a pause one message, and the loop is back at once where more wait.
-
-        (To find that none does takes as long as to read one: it would be every second read of a mesh in calm.)
-        """
-        paused = now - self._read_at.get(end, 0.0) > PAUSE
-        self._read_at[end] = now
-        for _ in range(1 if paused else MESSAGES_A_TURN):
+    def _waiting(self, read: Callable[[], T]) -> Iterator[T]:
+        """What waits, up to a turn's share."""
+        for _ in range(MESSAGES_A_TURN):
             try:
-                yield read(size)
+                yield read()
             except BlockingIOError:
                 return
             except OSError:
@@ -242,14 +233,13 @@ class Mail:
         if not signers:
             self.counters["no-key"] += 1
             return
+        if len(post.body) > message.room(self._me, post.to):
+            self.counters["too-long"] += 1
+            return
         self._sequence = max(self._sequence + 1, self._clock())
         envelope = Envelope(self._me, self._boot, post.to, post.carrier, 0, self._sequence, post.kind, post.body)
         for signer in signers:
-            try:
-                data = message.encode(envelope, signer)
-            except ValueError:
-                self.counters["too-long"] += 1
-                return
+            data = message.encode(envelope, signer)
             if post.carrier is Carrier.UDP:
                 self._send_udp(post.to, data, now)
             else:
@@ -259,16 +249,16 @@ class Mail:
         for address in self.ways.addresses(to, now):
             end = self._udp.get(socket.AF_INET if len(address) == 2 else socket.AF_INET6)
             if end is not None:
-                self._sent(end.sendto, data, address)
+                self._sent(partial(end.sendto, data, address))
 
     def _send_frame(self, to: str, index: int, data: bytes, now: float) -> None:
         end, source = self._frames.get(index), self._sources.get(index)
         if end is not None and source is not None:
-            self._sent(end.send, framed(self.ways.mac(to, index, now), source, data))
+            self._sent(partial(end.send, framed(self.ways.mac(to, index, now), source, data)))
 
-    def _sent(self, send: Callable[..., int], *what: object) -> None:
+    def _sent(self, send: Callable[[], int]) -> None:
         try:
-            send(*what)
+            send()
         except PermissionError:
             self.counters["blocked"] += 1
         except OSError:
