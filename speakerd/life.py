@@ -35,16 +35,13 @@ def begin(ends: Ends, report_to: socket.socket, parent: int, settings: Settings)
         before = msgspec.msgpack.decode(ends.notes.section(note) or b"", type=Life)
         life = Life(before.settings, before.restarts + 1)
     leave(ends, life)
-    return life, apart.begin(partial(_credentials, life.settings))
+    # Both processes use it, and the supervisor does not. What reads YAML, the other one alone loads.
+    from speakerd.kube import handed  # noqa: PLC0415
+
+    where = life.settings.kubernetes.kubeconfig, life.settings.paths.state
+    return life, apart.begin(partial(handed.read, *where, os.environ))
 
 
 def leave(ends: Ends, life: Life) -> None:
     """Note what a successor is to go on with."""
     ends.notes.write([msgspec.msgpack.encode(life)])
-
-
-def _credentials(settings: Settings) -> bytes:
-    """In the process that reads them: YAML stays out of the controller's memory."""
-    from speakerd.kube.handed import read  # noqa: PLC0415  see above
-
-    return read(settings.kubernetes.kubeconfig, settings.paths.state, os.environ)
