@@ -322,6 +322,14 @@ def prepare(folders: dict[Path, int]) -> None:
                 os.chown(path, *owner)
 
 
+def _open_program() -> None:
+    """The one file unpacks itself for its caller alone; whom root becomes reads what it loads later, too."""
+    folder = Path(__file__).parents[1]
+    for each in (folder, *folder.rglob("*")) if "NUITKA_ONEFILE_PARENT" in os.environ else ():
+        mode = each.stat().st_mode
+        each.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)
+
+
 def _drop() -> None:
     """Become the user that files were prepared for, if this is root; where the sandbox forbids it, root goes on.
 
@@ -332,7 +340,8 @@ def _drop() -> None:
         privileges.spare()
         with suppress(PermissionError):
             privileges.become(snap.USER, its_group=False)
-    else:
+    elif os.getuid() == 0:
+        _open_program()
         privileges.become(USER)
 
 

@@ -4,18 +4,24 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from speakerd import __version__
+from speakerd.supervisor import USER
 from tests.lab.agents import BINARY, ROOT
+from tests.lab.waiting import eventually
 
 FOLDER = Path(BINARY[0]).parent
 ONE_FILE = ROOT / "dist" / "speakerd"
 LARGEST = 15 << 20
 """Bytes of the one file: what an administrator copies to every node."""
+UID = 4242
+"""Of a user whom nobody has here."""
 SLOWEST = 0.1
 """Seconds that `version` may take, at its best of several, on a machine that does other work too."""
 
@@ -77,6 +83,34 @@ def test_the_one_file_is_small_and_alone_enough(tmp_path: Path, moved: Path) -> 
     shutil.copy(ONE_FILE, alone)
     assert alone.stat().st_size < LARGEST
     assert said(alone, "version") == said(moved, "version")
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that other users reach."""
+    with tempfile.TemporaryDirectory(prefix="speakerd-one-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_the_one_file_begun_by_root_goes_on_as_the_user_that_the_host_has_for_it(open_to_all: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    users, config, run = open_to_all / "passwd", open_to_all / "speakerd.yaml", open_to_all / "run"
+    users.write_text(f"{Path('/etc/passwd').read_text()}{USER}:x:{UID}:{UID}::/:/bin/false\n")
+    config.write_text(json.dumps({"node": {"name": "a"}, "paths": {"state": f"{open_to_all}/state", "run": str(run)}}))
+    begin = 'mount --bind "$0" /etc/passwd && exec "$1" run --config "$2"'
+    command = ["unshare", "--mount", "--net", "bash", "-c", begin, str(users), str(ONE_FILE), str(config)]
+    process = subprocess.Popen(command)
+    try:
+        ask = [str(ONE_FILE), "status", "--run", str(run), "-o", "json"]
+        told = eventually(lambda: subprocess.run(ask, capture_output=True, check=False).stdout, "it answers", 30)
+        processes = json.loads(told)["processes"]
+        assert {Path(f"/proc/{processes[each]}").stat().st_uid for each in ("supervisor", "controller")} == {UID}
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_nothing_in_it_names_the_place_it_was_built(moved: Path) -> None:
