@@ -75,14 +75,24 @@ def test_while_a_controller_hangs_its_announcer_takes_over_from_a_node_that_dies
     address, agent = owned(cluster, lan, agents)
     heir = eventually(lambda: heir_of(agent, address), f"{address} has an heir")
     successor = next(each for each in agents if each.host.name == heir)
-    hung = successor.kill("controller", signal.SIGSTOP)
-    with restarted(lan, agent):
+    pids = agent.pids()
+    with restarted(lan, agent), hanging(successor) as hung:
         agent.kill("supervisor")
+        eventually(lambda: not any(map(alive, pids.values())), "all are gone", 2)
         assert owner(lan, address) == heir
-    os.kill(hung, signal.SIGCONT)
     eventually(lambda: ready(successor, [node.name for node in lan.nodes]), "it goes on where it was", 20)
     assert successor.pid("controller") == hung
     assert owner(lan, address) == heir
+
+
+@contextmanager
+def hanging(agent: Agent) -> Iterator[int]:
+    """Within the block its controller, whose pid this is, stands still."""
+    hung = agent.kill("controller", signal.SIGSTOP)
+    try:
+        yield hung
+    finally:
+        os.kill(hung, signal.SIGCONT)
 
 
 def heir_of(agent: Agent, address: str) -> str:
