@@ -3,6 +3,9 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import NoReturn
 
 
 def begin(work: Callable[[], bytes]) -> Callable[[], bytes]:
@@ -11,7 +14,7 @@ def begin(work: Callable[[], bytes]) -> Callable[[], bytes]:
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _do(work, writer)
+        live(partial(_give, work, writer))
     os.close(writer)
 
     def finish() -> bytes:
@@ -23,16 +26,22 @@ def begin(work: Callable[[], bytes]) -> Callable[[], bytes]:
     return finish
 
 
-def _do(work: Callable[[], bytes], writer: int) -> None:
-    """The copy's whole life; nothing may return into what this process does otherwise."""
+def live(work: Callable[[], None]) -> NoReturn:
+    """The whole life of a process forked just now: what it raises is on standard error, and its exit code is 1."""
     code = 1
     try:
-        with os.fdopen(writer, "wb") as pipe:
-            pipe.write(work())
+        work()
         code = 0
     except KeyboardInterrupt:
-        pass  # the process that waits is told as well, and says so
-    except BaseException:  # noqa: BLE001  see above
+        code = 130  # the process that waits is told as well, and says so
+    except BaseException:  # noqa: BLE001  nothing may return into what the other process does
         sys.excepthook(*sys.exc_info())
     finally:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
         os._exit(code)
+
+
+def _give(work: Callable[[], bytes], writer: int) -> None:
+    with os.fdopen(writer, "wb") as pipe:
+        pipe.write(work())

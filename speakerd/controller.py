@@ -66,7 +66,7 @@ class Controller:
         sources: Sources,
         life: Life,
         stamp: tuple[Stamp, ...],
-        credentials: Known | None,
+        given: Known | None,
     ) -> None:
         self._ends = ends
         self._report_to = report_to
@@ -80,9 +80,7 @@ class Controller:
         self._stop = asyncio.Event()
         before = inherited([ends.out.section(each) or b"" for each in ends.out.directory()])
         self._hints = before.hints
-        self._cluster = Cluster(
-            settings, settings.node.name, self._changed.set, before.keys, before.passwords, credentials
-        )
+        self._cluster = Cluster(settings, settings.node.name, self._changed.set, before.keys, before.passwords, given)
         self._drain_note = Path(settings.paths.state) / "drained"
         self._drained = self._drain_note.exists()
         self._diary = Diary(Path(settings.paths.state))

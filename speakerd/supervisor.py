@@ -10,14 +10,15 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
-from speakerd import privileges, snap
+from speakerd import apart, privileges, snap
 from speakerd.link import Link
 from speakerd.log import Output
 from speakerd.sd_notify import RESTARTING, Notifier
@@ -111,23 +112,12 @@ class Child:
             os.kill(self.pid, number)
 
 
-def _child(run: Run, report: socket.socket, parent: int, restarts: int) -> None:
-    """The child's whole life; whatever it raises is on standard error, and its exit code is 1."""
+def _child(run: Run, report: socket.socket, parent: int, restarts: int) -> NoReturn:
+    """The child's whole life."""
     signal.set_wakeup_fd(-1)
     # The announcer alone has a use for it, and systemd sends it to all: it must not end a controller before its time.
     signal.signal(RESTARTING, signal.SIG_IGN)
-    code = 1
-    try:
-        run(report, parent, restarts)
-        code = 0
-    except KeyboardInterrupt:
-        code = 130
-    except BaseException:  # noqa: BLE001  nothing may return into the supervisor's loop
-        sys.excepthook(*sys.exc_info())
-    finally:
-        with suppress(OSError, ValueError):
-            sys.stderr.flush()
-        os._exit(code)
+    apart.live(partial(run, report, parent, restarts))
 
 
 class Supervisor:

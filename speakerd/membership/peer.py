@@ -104,8 +104,7 @@ class Peer:
 
     def death_vote_at(self, now: float) -> float:
         """When its last allowed heartbeat counts as missed."""
-        interval, misses = self.watched(now)
-        return max(self.heard, self.watched_since) + (misses + LATE) * interval
+        return self.miss_at(self.watched(now)[1], now)
 
     def is_new(self, envelope: Envelope) -> bool:
         """Whether the message is none that was heard before, of the life that is known."""

@@ -1,6 +1,6 @@
 """What must hold at every step of a simulation (ownership, section 1), and what is said where it does not."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from itertools import combinations
 
 from msgspec import Struct
@@ -8,6 +8,7 @@ from msgspec import Struct
 from speakerd.ownership.message import CAUSES
 from tests.sim import faults
 from tests.sim.actions import Actions
+from tests.sim.excess import Excess
 from tests.sim.heals import Heals
 from tests.sim.world import Node, Watcher, World
 
@@ -23,12 +24,6 @@ LOOK = 0.05
 """Seconds at most between two looks."""
 MOVES_A_FAULT = 4
 """Moves of a VIP that one fault may explain: away, back by a contest, and the like at its end."""
-STORM, STORM_EACH, STORM_WITHIN = 1200, 30, 0.5
-"""Messages of one node, and more for each other, and the seconds in which it sends so many only in a storm."""
-RESTLESS = 20
-"""Turns in a row after which something is due at once: slices of much work."""
-STORM_LASTS = 3
-"""Times in a row: a cut that heals, or a node that finds all of a suspension in its sockets, says much at once."""
 
 
 class Broken(Struct, frozen=True):
@@ -59,14 +54,12 @@ class Promises(Watcher):
         self._seen: tuple[object, ...] = ()
         self._failing: set[tuple[str, bytes]] = set()
         self._unwell_at = 0.0
-        self._said: Counter[int] = Counter()
-        self._said_at = 0.0
-        self._stormy: Counter[int] = Counter()
 
     def attach(self, world: World, actions: Actions) -> None:
         """Look on at this world."""
         self.world, self.actions = world, actions
         self.scale = world.scenario.preset[0] / 0.075
+        self.excess = Excess(world)
         self.heals, self._looked_at = Heals(world, self.answering), 0.0
 
     def fail(self, promise: str, text: str) -> None:
@@ -122,8 +115,8 @@ class Promises(Watcher):
         """Check all that can be seen at one instant."""
         self._see_ways()
         self._fails_a_check()
-        self._storms()
-        self._restless()
+        for promise, wrong in self.excess.look():
+            self.fail(promise, wrong)
         for wrong in self.heals.look(self._vips(), self._looked_at):
             self.fail("P6", wrong)
         self._looked_at = self.world.now
@@ -185,12 +178,6 @@ class Promises(Watcher):
         if fresh and self.world.now - self._unwell_at > self.scale:
             self.fail("self-check", ", ".join(f"{name} finds that {ip.hex()} is not heard" for name, ip in fresh))
 
-    def _restless(self) -> None:
-        """Nobody is woken again and again for what it does not do: that takes a processor for nothing."""
-        for node in self.world.nodes:
-            if node.restless > RESTLESS:
-                self.fail("rest", f"{node.name} was woken {node.restless} times in a row, and had something due still")
-
     def _lately_shared(self, ip: bytes) -> bool:
         """Whether two answer for it, or did a moment ago."""
         return len(self.answering(ip)) > 1 or self.world.now - self._shared.get(ip, 0) <= self.scale
@@ -201,19 +188,6 @@ class Promises(Watcher):
         lossy = world.loss or world.delay or +world.blocked or +world.misplaced or world.mute
         cut_off = any(not node.keyed or not all(node.carrier) for node in world.nodes)
         return not (lossy or cut_off or world.strangers or world.kernels)
-
-    def _storms(self) -> None:
-        """Nothing that goes round in a circle."""
-        if self.world.now - self._said_at < STORM_WITHIN:
-            return
-        said, self._said, self._said_at = self._said, self.world.messages.copy(), self.world.now
-        for number, count in self._said.items():
-            if count - said[number] <= STORM + STORM_EACH * self.world.scenario.nodes:
-                del self._stormy[number]
-                continue
-            self._stormy[number] += 1
-            if self._stormy[number] == STORM_LASTS:
-                self.fail("P5", f"n{number + 1} sent {count - said[number]} messages in {STORM_WITHIN} s, and before")
 
     def _in_haste(self, ip: bytes) -> None:
         """Who stood still answers for nothing that another answers for, not even for a moment."""
