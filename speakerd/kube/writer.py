@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -71,6 +72,7 @@ class Writer:
         self._written: dict[str, str] = {}
         self._again: set[str] = set()
         self._failures: dict[str, Failure] = {}
+        self._locks: WeakValueDictionary[IP, asyncio.Lock] = WeakValueDictionary()
         self._wake = asyncio.Event()
         self._events: asyncio.Queue[EventWrite] = asyncio.Queue(EVENTS_WAITING)
 
@@ -222,11 +224,21 @@ class Writer:
             if answer.status not in (OK, CONFLICT, NOT_FOUND):
                 raise WriteError(f"status {answer.status} {answer.reason}")
             self._written[service.key] = service.resource_version
+            if answer.status == NOT_FOUND:
+                self._changed()  # what was reserved for it is to be released
 
         return job
 
+    def _alone(self, ip: IP) -> asyncio.Lock:
+        """Held by who asks for the Lease of `ip`, until the answer is noted: of two the older could be noted last."""
+        return self._locks.setdefault(ip, asyncio.Lock())
+
     async def _reserve(self, ip: IP, one: Holder, meant: AbstractSet[ServiceRef], *, given: bool = True) -> bool:
         """Make sure that the Lease of `ip` says `one`; False where others than those `meant` turn out to have it."""
+        async with self._alone(ip):
+            return await self._reserved(ip, one, meant, given=given)
+
+    async def _reserved(self, ip: IP, one: Holder, meant: AbstractSet[ServiceRef], *, given: bool) -> bool:
         known = (self._ledger or {}).get(ip)
         if known and known.uid:
             return await self._join(known, one, meant)
@@ -296,7 +308,8 @@ class Writer:
             return body.holders_patch(found.left_to(gone.left))
 
         async def job() -> None:
-            _, done = await self._change(gone.held, stands, patch if gone.left else None)
+            async with self._alone(gone.held.ip):
+                _, done = await self._change(gone.held, stands, patch if gone.left else None)
             if done:
                 log.info("address.released", ip=str(gone.held.ip), left=",".join(each.key for each in gone.left))
             self._changed()
@@ -319,7 +332,8 @@ class Writer:
             return (found.uid, found.given, found.stranger) == (seen.uid, True, "")
 
         async def job() -> None:
-            found, _ = await self._change(seen, stands, lambda lease: body.stranger_patch(mac, lease.resource_version))
+            async with self._alone(seen.ip):
+                found, _ = await self._change(seen, stands, lambda now: body.stranger_patch(mac, now.resource_version))
             if found and found.stranger:
                 log.warning("address.answered-by-stranger", ip=str(seen.ip), mac=mac)
             self._changed()

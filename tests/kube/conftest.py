@@ -52,6 +52,8 @@ def agents(lan: Lan, plane: ControlPlane) -> Iterator[list[Agent]]:
 def cluster(plane: ControlPlane, agents: list[Agent]) -> Iterator[Cluster]:
     """The cluster with speakerd at work and no Service of type LoadBalancer; the test's own are removed after it."""
     yield plane.cluster
-    clear(plane.cluster)
-    for agent in agents:
-        print(f"--- {agent.host.name}\n{agent.tail()}")
+    try:
+        clear(plane.cluster)
+    finally:
+        for agent in agents:
+            print(f"--- {agent.host.name}\n{agent.tail()}")

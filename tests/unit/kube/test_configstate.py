@@ -43,6 +43,7 @@ class Api(Played):
     """Keeps objects as an API server does, and what was asked."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.objects: dict[str, Object] = {}
         self.asked: list[tuple[str, str]] = []
         self.refuses = 0

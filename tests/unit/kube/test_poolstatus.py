@@ -21,6 +21,7 @@ class Api(Played):
     """What is asked of the API, and what it answers to the next requests."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[tuple[str, dict[str, int]]] = []
         self.answers: list[int | type[Exception]] = []
 

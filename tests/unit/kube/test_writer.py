@@ -187,6 +187,33 @@ def test_a_release_decided_long_ago_does_not_delete_a_newer_reservation() -> Non
     play(story)
 
 
+def test_a_lease_that_is_created_while_it_is_to_be_released_is_not_lost_sight_of() -> None:
+    async def story(scene: Scene) -> None:
+        # The release asks before the Lease is there and hears so only after it has been created.
+        scene.api.ways = {"POST": (5, 0), "GET": (0, 10)}
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: ONE in (scene.writer.value or ()))
+        scene.writer.apply(plan(releases=(Release(held_now(scene)),)))
+        await scene.until(lambda: ("GET", "speakerd-vip-10-0-0-1") in scene.api.asked)
+        await scene.until(lambda: not scene.writer._busy)
+        assert held_now(scene).uid == scene.api.leases["speakerd-vip-10-0-0-1"]["metadata"]["uid"]
+        scene.writer.apply(plan(releases=(Release(held_now(scene)),)))
+        await scene.until(lambda: not scene.api.leases)
+
+    play(story)
+
+
+def test_a_service_that_vanished_while_it_was_given_an_address_gets_another_turn() -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.answers["PATCH"] = 404
+        turns = scene.turns
+        scene.writer.apply(plan(give(ONE)))
+        await scene.until(lambda: scene.turns > turns)
+        assert ("PATCH", "status") in scene.api.asked
+
+    play(story)
+
+
 def test_an_address_found_in_a_status_gets_its_lease() -> None:
     async def story(scene: Scene) -> None:
         scene.writer.apply(plan(adoptions=((ONE, Holder(ServiceRef("default/web", "uid-web"))),)))
