@@ -95,6 +95,9 @@ class Writer:
 
     async def recall(self) -> int:
         """Read the Leases of all addresses, and how many: from here on this node is an allocator that knows them."""
+        for lock in list(self._locks.values()):
+            async with lock:
+                pass  # what was asked before is answered first, or the list might lack what came of it
         ledger: dict[IP, Reservation] = {}
         token = ""
         while True:
@@ -191,11 +194,7 @@ class Writer:
         asyncio.get_running_loop().call_later(delay, awake)
 
     async def _send(
-        self,
-        method: str,
-        path: str,
-        payload: bytes | None = None,
-        kind: str = "application/json",
+        self, method: str, path: str, payload: bytes | None = None, kind: str = "application/json"
     ) -> Response:
         """A request of the allocator's, sent only while it surely is the allocator."""
         return await self._client.request(method, path, payload, kind, guard=self._may_write)
@@ -239,7 +238,9 @@ class Writer:
             return await self._reserved(ip, one, meant, given=given)
 
     async def _reserved(self, ip: IP, one: Holder, meant: AbstractSet[ServiceRef], *, given: bool) -> bool:
-        known = (self._ledger or {}).get(ip)
+        if self._ledger is None:
+            return False
+        known = self._ledger.get(ip)
         if known and known.uid:
             return await self._join(known, one, meant)
         self._note(ip, Reservation(ip, body.vip_lease_name(ip), "", "", ()).joined(one))

@@ -203,6 +203,21 @@ def test_a_lease_that_is_created_while_it_is_to_be_released_is_not_lost_sight_of
     play(story)
 
 
+def test_a_lease_whose_creation_was_under_way_is_known_to_who_becomes_allocator_again() -> None:
+    async def story(scene: Scene) -> None:
+        # The list is drawn up before the Lease is there, and arrives after the answer to its creation.
+        scene.api.ways = {"POST": (5, 0), "GET": (0, 10)}
+        scene.writer.apply(plan(give(ONE, TWO)))
+        await scene.until(lambda: ONE in (scene.writer.value or ()))
+        scene.writer.forget()
+        await scene.writer.recall()
+        await scene.until(lambda: not scene.writer._busy)
+        assert held_now(scene).uid == scene.api.leases["speakerd-vip-10-0-0-1"]["metadata"]["uid"]
+        assert len(scene.api.leases) == len(scene.writer.value or ()) == 1
+
+    play(story)
+
+
 def test_a_service_that_vanished_while_it_was_given_an_address_gets_another_turn() -> None:
     async def story(scene: Scene) -> None:
         scene.api.answers["PATCH"] = 404
