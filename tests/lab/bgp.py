@@ -1,6 +1,6 @@
 """What tests of BGP share: its resources, routers and nodes that know each other, what either says of the other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -44,6 +44,13 @@ def routed(lan: Lan) -> Iterator[Embedded]:
         yield made
 
 
+def part(cluster: Cluster, agents: Sequence[Agent]) -> None:
+    """Take all peers from all nodes: what is deleted counts on for seconds, what is for no node is gone at once."""
+    for each in cluster.every("BGPPeer", METALLB):
+        amend(cluster, "BGPPeer", each["metadata"]["name"], nodeSelectors=NOBODY)
+    eventually(lambda: not any(agent.status().get("peers") for agent in agents), "no peer is left")
+
+
 def forget(cluster: Cluster) -> None:
     """Remove Services and all resources of BGP."""
     clear(cluster)
@@ -78,10 +85,7 @@ class Stage(Struct, frozen=True):
         """Tell how things stand, for who looks into a failure, and remove what a test has made."""
         told = [line for line in self.agent.log.read_text().splitlines() if "bgp." in line or "bfd." in line]
         print(f"--- {self.node.name}", *told[-60:], self.agent.tail(), self.agent.status().get("peers"), sep="\n")
-        # What is deleted counts on for some seconds; what is for no node is gone at once.
-        for each in self.cluster.every("BGPPeer", METALLB):
-            amend(self.cluster, "BGPPeer", each["metadata"]["name"], nodeSelectors=NOBODY)
-        eventually(lambda: not self.agent.status().get("peers"), "no peer is left")
+        part(self.cluster, [self.agent])
         forget(self.cluster)
 
 
