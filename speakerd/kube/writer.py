@@ -216,7 +216,9 @@ class Writer:
 
         async def job() -> None:
             for ip in assignment.ips:
-                if not await self._reserve(ip, holder(service), meant[ip], given=ip not in adopted):
+                async with self._alone(ip):
+                    done = await self._reserve(ip, holder(service), meant[ip], given=ip not in adopted)
+                if not done:
                     return
             path, patch = body.service_status(service), body.status_patch(service, assignment)
             answer = await self._send("PATCH", path, patch, MERGE_PATCH)
@@ -234,10 +236,6 @@ class Writer:
 
     async def _reserve(self, ip: IP, one: Holder, meant: AbstractSet[ServiceRef], *, given: bool = True) -> bool:
         """Make sure that the Lease of `ip` says `one`; False where others than those `meant` turn out to have it."""
-        async with self._alone(ip):
-            return await self._reserved(ip, one, meant, given=given)
-
-    async def _reserved(self, ip: IP, one: Holder, meant: AbstractSet[ServiceRef], *, given: bool) -> bool:
         if self._ledger is None:
             return False
         known = self._ledger.get(ip)
@@ -321,7 +319,8 @@ class Writer:
         """Reserve an address that a status names already, or note by which terms that is now."""
 
         async def job() -> None:
-            await self._reserve(ip, one, meant, given=False)
+            async with self._alone(ip):
+                await self._reserve(ip, one, meant, given=False)
             self._changed()
 
         return job

@@ -44,15 +44,12 @@ def routed(lan: Lan) -> Iterator[Embedded]:
         yield made
 
 
-def part(cluster: Cluster, agents: Sequence[Agent]) -> None:
-    """Take all peers from all nodes: what is deleted counts on for seconds, what is for no node is gone at once."""
+def forget(cluster: Cluster, agents: Sequence[Agent]) -> None:
+    """Remove Services and all resources of BGP, and have no peer left on any node."""
+    # What is deleted counts on for some seconds; what is for no node is gone at once.
     for each in cluster.every("BGPPeer", METALLB):
         amend(cluster, "BGPPeer", each["metadata"]["name"], nodeSelectors=NOBODY)
     eventually(lambda: not any(agent.status().get("peers") for agent in agents), "no peer is left")
-
-
-def forget(cluster: Cluster) -> None:
-    """Remove Services and all resources of BGP."""
     clear(cluster)
     for kind in KINDS:
         remove(cluster, kind)
@@ -85,8 +82,7 @@ class Stage(Struct, frozen=True):
         """Tell how things stand, for who looks into a failure, and remove what a test has made."""
         told = [line for line in self.agent.log.read_text().splitlines() if "bgp." in line or "bfd." in line]
         print(f"--- {self.node.name}", *told[-60:], self.agent.tail(), self.agent.status().get("peers"), sep="\n")
-        part(self.cluster, [self.agent])
-        forget(self.cluster)
+        forget(self.cluster, [self.agent])
 
 
 @contextmanager

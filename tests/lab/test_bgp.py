@@ -47,7 +47,7 @@ def cluster(plane: Embedded, agents: list[Agent]) -> Iterator[Cluster]:
     yield plane.cluster
     for agent in agents:
         print(f"--- {agent.host.name}\n{agent.tail()}\n{agent.status().get('peers')}")
-    forget(plane.cluster)
+    forget(plane.cluster, agents)
 
 
 @pytest.fixture

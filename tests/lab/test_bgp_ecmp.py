@@ -21,7 +21,7 @@ import pytest
 
 from tests.lab import net, objects
 from tests.lab.agents import Agent, fleet, ready
-from tests.lab.bgp import OURS, THEIRS, bgp, forget, part, routed
+from tests.lab.bgp import OURS, THEIRS, bgp, forget, routed
 from tests.lab.cluster import Cluster
 from tests.lab.downloads import SOURCE_PORT, Download, Source, begun, go_on
 from tests.lab.embedded import Embedded
@@ -86,8 +86,7 @@ def cluster(plane: Embedded, agents: list[Agent]) -> Iterator[Cluster]:
     yield plane.cluster
     for agent in agents:
         print(f"--- {agent.host.name}\n{agent.tail()}\n{agent.status().get('peers')}")
-    part(plane.cluster, agents)
-    forget(plane.cluster)
+    forget(plane.cluster, agents)
 
 
 @contextmanager

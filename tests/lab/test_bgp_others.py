@@ -112,7 +112,7 @@ def served(lan: Lan, plane: Embedded, agents: list[Agent], routers: dict[type[Ro
     publish(plane.cluster, "web", lan.nodes, families=("IPv4", "IPv6"))
     addresses = eventually(partial(both, plane.cluster), "web has two addresses")
     yield World(lan.nodes[0], agents[0], plane.cluster, routers, addresses)
-    forget(plane.cluster)
+    forget(plane.cluster, agents)
 
 
 @pytest.fixture

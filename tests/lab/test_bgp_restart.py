@@ -49,7 +49,7 @@ def agent(lan: Lan, plane: Embedded) -> Iterator[Agent]:
         if not running.pids():
             running.stop()
             running.start()
-        forget(plane.cluster)
+        forget(plane.cluster, [running])
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def good(lan: Lan, plane: Embedded, agents: list[Agent]) -> Iterator[Good]:
         plane.cluster.apply(peers(["good"]))
         eventually(lambda: len(made.up) == len(agents), "all nodes have sessions with the good peer")
         yield made
-        forget(plane.cluster)
+        forget(plane.cluster, agents)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from speakerd.explain import Explanation
 from tests.examples import EXAMPLES, filled, variables
 from tests.lab import net
 from tests.lab.agents import Agent, fleet
-from tests.lab.bgp import forget, part
+from tests.lab.bgp import forget
 from tests.lab.cluster import Cluster
 from tests.lab.embedded import Embedded
 from tests.lab.net import Host, Lan, tool
@@ -85,8 +85,7 @@ def cluster(plane: Embedded, agents: list[Agent]) -> Iterator[Cluster]:
     yield plane.cluster
     for agent in agents:
         print(f"--- {agent.host.name}\n{agent.tail()}\n{agent.status().get('peers')}")
-    part(plane.cluster, agents)
-    forget(plane.cluster)
+    forget(plane.cluster, agents)
     plane.cluster.delete("IPAddressPool", "routed", METALLB)
 
 

@@ -42,13 +42,13 @@ def run(options: Options, outcome: Outcome) -> None:
         plane.cluster.apply(yaml.safe_load_all(tool(*command, "crds")))
         plane.cluster.create(objects.pool("bench", f"{FIRST}/24"))
         for name, program in options.programs.items():
-            with fleet(lan, plane, program), receivers(lan) as found:
+            with fleet(lan, plane, program) as agents, receivers(lan) as found:
                 speak(plane.cluster, lan, found)
                 for each in found:
                     each.trace()
                 times = [_one(lan, plane, found, f"timed-{number}") for number in range(WARM + EACH * options.runs)]
                 _tell(f"{name}.service", times[WARM:], outcome)
-                forget(plane.cluster)
+                forget(plane.cluster, agents)
 
 
 def _one(lan: Lan, plane: ControlPlane, found: Sequence[Receiver], name: str) -> Times:
