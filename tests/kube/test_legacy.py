@@ -28,9 +28,12 @@ def legacy(cluster: Cluster, agents: list[Agent]) -> Iterator[Cluster]:
 
 
 def planned(agent: Agent) -> dict[str, Any]:
-    """What `speakerd plan` tells of the running cluster."""
+    """What `speakerd plan` tells of the running cluster; nothing of one that the agent has not read yet."""
     command = [*program(), "plan", "-o", "json", "--run", str(agent.run)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if "has not been read yet" in done.stderr:
+        return {}
+    assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
